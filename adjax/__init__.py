@@ -1,0 +1,1 @@
+"""adjax: finds defects in images after learning from good images only."""

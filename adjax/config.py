@@ -1,0 +1,131 @@
+"""Shared config blocks, and from a config to the values it names. Every key is read by exactly one function here.
+
+A recipe in configs/ starts from `base()`, changes what is its own, and returns `finish(config, mode)`; mode "test"
+(`--config=configs/x.py:test`) shrinks any recipe to a run of seconds.
+"""
+
+from ml_collections import ConfigDict
+from ml_collections.config_dict import placeholder
+
+from adjax import optim, threshold, tiling, transforms
+from adjax.data.view import View
+from adjax.methods import factory
+from adjax.threshold import THRESHOLDS, Threshold
+from adjax.types import Info, Method, UserError
+
+
+def base() -> ConfigDict:
+    return ConfigDict(
+        {
+            "seed": 0,
+            "method": {"name": placeholder(str)},
+            "optim": {
+                "name": "adam",
+                "learning_rate": 2e-4,
+                "schedule": "constant",
+                "warmup": 0,
+                "weight_decay": 1e-5,
+                "clip_norm": 0.0,
+            },
+            "data": {
+                "dataset": "folder",
+                "root": placeholder(str),  # where the data lie; generated data have a cache folder of their own
+                "category": "",
+                "calibration": 0.0,  # shares of the good learning images, cut by seed
+                "validation": 0.2,
+                "limit": 0,  # at most so many images of each split, 0 = all
+                "options": {},  # what only this data set knows
+                "size": 0,  # side to resize to, 0 = keep the native size
+                "tile": 128,  # side of the tiles to learn and score, 0 = whole images
+                "stride": 64,  # between tiles when scoring
+                "channels": 0,  # 0 = as stored
+                "range": (),  # (lowest, highest) value of float images
+                "augment": ("flip_h", "flip_v"),
+                "cache_mb": 1024,
+            },
+            "fit": {"steps": {"train": 1000}, "batch_size": 32, "log_every": 20, "save_every": 200},
+            "score": {"rule": "top:0.0005", "sigma": 0.0, "batch_size": 4, "chunk": 16},
+            # From validation images alone, as in "conformal:0.1" or "max"; "" for none (threshold.THRESHOLDS).
+            "threshold": {"image": "conformal:0.1", "pixel": "quantile:0.999"},
+            "baselines": ("intensity", "local_median"),
+            "maps": "",  # "npy" or "png" (16 bit) writes every anomaly map to maps/
+        }
+    )
+
+
+def finish(config: ConfigDict, mode: str | None) -> ConfigDict:
+    """Locks a recipe; in mode "test" first makes it tiny."""
+    if mode not in (None, "", "test"):
+        raise UserError(f"unknown config mode '{mode}'; choose from :test or none")
+    if mode == "test":
+        config.fit.steps = dict.fromkeys(config.fit.steps, 2)
+        config.fit.batch_size, config.fit.log_every = 4, 1
+        config.score.batch_size, config.score.chunk = 2, 4
+        config.data.limit = 4
+        config.data.size = config.data.size and 32
+        config.data.tile, config.data.stride = config.data.tile and 32, config.data.tile and 32
+        config.threshold.image = config.threshold.image and "max"
+        if config.data.dataset == "filaments":
+            config.data.options.update(size=64, n_train=6, n_test_good=3, n_test_defect=3)
+        if "width" in config.method:
+            config.method.width = 0.25
+    return config.lock()
+
+
+def make_method(config: ConfigDict, info: Info) -> Method:
+    """The method itself, as fit wants it."""
+    settings = config.method.to_dict()
+    make = factory(settings.pop("name"))
+    if info.steps:
+        settings["tx"] = optim.optimizer(steps=max(info.steps.values()), **config.optim)
+    return make(rule=_own_rule(config), **settings)
+
+
+def make_scorer(config: ConfigDict, method: Method) -> Method:
+    """The method with tiling, smoothing and pooling around it, as predict wants it.
+
+    What was not trained on tiles (filters) sees whole images: the map is the same, without the overlaps' cost.
+    """
+    data, score = config.data, config.score
+    if data.tile and method.phases:
+        method = transforms.tiled(method, grid(config), score.rule, score.chunk)
+    elif score.rule == "tile" and method.phases:
+        raise UserError("pooling rule 'tile' needs config.data.tile; choose max, mean or top:FRACTION")
+    return transforms.smoothed(method, score.sigma, score.rule) if score.sigma else method
+
+
+def make_baselines(config: ConfigDict) -> dict[str, Method]:
+    """The configured filters, scored and pooled as the method is."""
+    return {n: make_scorer(config, factory(n)(rule=_own_rule(config))) for n in config.baselines}
+
+
+def make_threshold(spec: str, scores: list) -> Threshold | None:
+    """`spec` is a kind of threshold.THRESHOLDS with its parameter, as in "conformal:0.1"; "" gives None."""
+    if not spec:
+        return None
+    kind, _, value = spec.partition(":")
+    name = THRESHOLDS[kind].parameter if kind in THRESHOLDS else None
+    try:
+        return threshold.fit(kind, scores, **({name or "parameter": float(value)} if value else {}))
+    except ValueError as error:
+        raise UserError(f"threshold '{spec}': '{value}' is not a number") from error
+
+
+def _own_rule(config: ConfigDict) -> str:
+    """What a method pools its own map by; a tile's score counts only under rule "tile", as the map's maximum."""
+    return "max" if config.score.rule == "tile" else config.score.rule
+
+
+def make_view(config: ConfigDict) -> View:
+    d = config.data
+    return View(
+        size=(d.size, d.size) if d.size else None,
+        tile=d.tile or None,
+        channels=d.channels or None,
+        range=tuple(d.range) or None,
+        augment=tuple(d.augment),
+    )
+
+
+def grid(config: ConfigDict) -> tiling.Grid | None:
+    return tiling.check(tiling.Grid(config.data.tile, config.data.stride)) if config.data.tile else None

@@ -1,0 +1,66 @@
+"""Data sets as records, and records as batches. TensorFlow is imported at the first batch, not here."""
+
+import inspect
+from collections.abc import Callable
+
+from adjax.data import elpv, folder
+from adjax.data.folder import unlabelled
+from adjax.data.headers import check_channels
+from adjax.data.source import Source
+from adjax.data.splits import cut
+from adjax.types import Dataset, UserError
+
+__all__ = ["DATASETS", "load", "unlabelled"]
+
+
+def _filaments(*, root: str | None = None, category: str = "", data_seed: int = 0, **options) -> Source:
+    """The data set's own seed is `data_seed`: another one than that of the splits, so that seeds share images."""
+    from adjax.data import filaments  # brings the renderer along
+
+    _check_options("filaments", filaments.generate, options)
+    made = filaments.generate(root or None, seed=data_seed, **options)
+    return folder.load(root=str(made), category=category)
+
+
+DATASETS: dict[str, Callable[..., Source]] = {"folder": folder.load, "elpv": elpv.load, "filaments": _filaments}
+
+
+def load(
+    *,
+    dataset: str,
+    root: str | None = None,
+    category: str = "",
+    seed: int,
+    calibration: float,
+    validation: float,
+    channels: int | None = None,
+    **options,
+) -> Dataset:
+    """The records of a data set, its good learning images cut into train, calibration and validation by `seed`.
+
+    `calibration` and `validation` are fractions of those images: 0 gives none, anything above at least one; a data
+    set with a validation folder of its own keeps it instead. `channels`: what mixed grey and colour become; None
+    demands that all agree. `options` are the data set's own (`DATASETS`). Raises UserError for whatever is wrong.
+    """
+    if dataset not in DATASETS:
+        raise UserError(f"unknown data set {dataset!r}; choose from {', '.join(DATASETS)}")
+    if dataset == "folder" and not root:
+        raise UserError("data set 'folder' needs data.root: a folder of good images, or one in MVTec AD's layout")
+    loader = DATASETS[dataset]
+    _check_options(dataset, loader, options)
+    source = loader(root=root, category=category, **options)
+    own = source.validation
+    parts = cut(source.learn, seed=seed, calibration=calibration, validation=0 if own else validation)
+    splits = parts | ({"validation": own} if own else {}) | {"test": source.test}
+    check_channels([record for part in splits.values() for record in part], channels)
+    return Dataset(dataset, category, splits)
+
+
+def _check_options(dataset: str, function: Callable, options: dict) -> None:
+    parameters = inspect.signature(function).parameters
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return
+    for name in options:
+        if name not in parameters:
+            known = ", ".join(p for p in parameters if p not in ("root", "category", "seed"))
+            raise UserError(f"data set {dataset!r} has no option {name!r}; choose from {known}")

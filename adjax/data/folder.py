@@ -1,0 +1,150 @@
+"""Images in folders: MVTec AD's layout, or just a folder of good images.
+
+    <root>[/<category>]/train/good/*
+    <root>[/<category>]/test/good/*, test/<defect>/*
+    <root>[/<category>]/ground_truth/<defect>/<stem>_mask.png   (or <stem>.png, _gt, _label, or a folder <stem>/)
+    <root>[/<category>]/validation/good/*                       (optional: takes the place of the cut by fraction)
+
+Extensions in any case; hidden files and files of other types are ignored.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from adjax.data import headers, masks
+from adjax.data.source import Source
+from adjax.types import Record, UserError
+
+GOOD = "good"
+
+
+def load(*, root: str, category: str = "", mask_threshold: int = 1) -> Source:
+    """The records of a folder; every header is read, no pixel. `mask_threshold`: see `masks.read_mask`.
+
+    A defect without any ground_truth/<defect> folder is known by image only; with one, each image needs its mask.
+    """
+    top = _absolute(root)
+    base = _locate(top, category)
+    if not (base / "train" / GOOD).is_dir():
+        return Source(_good(base, top, category), ())
+    extra = [p.name for p in headers.folders(base / "train") if p.name != GOOD]
+    if extra:
+        raise UserError(
+            f"{base / 'train'} holds {', '.join(extra)} beside good; only good images are learnt from: move it"
+        )
+    test = [
+        record
+        for part in headers.folders(base / "test")
+        for record in _labelled(part, base, top, category, {"mask_threshold": mask_threshold})
+    ]
+    _check_orphans(base)
+    own = base / "validation" / GOOD
+    validation = _good(own, top, category) if own.is_dir() else None
+    return Source(_good(base / "train" / GOOD, top, category), tuple(test), validation)
+
+
+def unlabelled(path: str, *, on_unreadable: Callable[[str, str], None] | None = None) -> tuple[Record, ...]:
+    """Records of one file, or of every image below a folder but in `ground_truth`, for scoring: their label is -1.
+
+    A file without a readable header is handed to `on_unreadable(path, reason)` and skipped; without it, UserError.
+    """
+    top = _absolute(path)
+    if not top.exists():
+        raise UserError(f"{top}: no such file or folder")
+    found = [top] if top.is_file() else sorted(_below(top))
+    if not found:
+        raise UserError(f"{top} holds no images; {_readable()}")
+    root = top.parent if top.is_file() else top
+    records = []
+    for file in found:
+        try:
+            records.append(headers.record(file, root, label=-1, defect="", category=""))
+        except UserError as error:
+            if on_unreadable is None:
+                raise
+            on_unreadable(str(file), str(error))
+    return tuple(records)
+
+
+def _absolute(path: str) -> Path:
+    return Path(os.path.abspath(Path(path).expanduser()))
+
+
+def _below(folder: Path) -> list[Path]:
+    inner = [p for p in headers.folders(folder) if p.name != "ground_truth"]
+    return headers.image_files(folder) + [file for sub in inner for file in _below(sub)]
+
+
+def _good(folder: Path, top: Path, category: str) -> tuple[Record, ...]:
+    files = headers.image_files(folder)
+    if not files:
+        raise UserError(f"{folder} holds no images; {_readable()}")
+    return tuple(headers.record(file, top, label=0, defect=GOOD, category=category) for file in files)
+
+
+def _labelled(part: Path, base: Path, top: Path, category: str, meta: dict) -> list[Record]:
+    """The images of test/<part> with their masks."""
+    files, truth, good = headers.image_files(part), base / "ground_truth" / part.name, part.name == GOOD
+    if not files:
+        raise UserError(f"{part} holds no images; {_readable()}, or remove the folder")
+    found = masks.match(files, truth) if truth.is_dir() else {}
+    records = []
+    for file in files:
+        if truth.is_dir() and not good and file not in found:
+            raise UserError(f"{file} has no mask in {truth}; add {file.stem}_mask.png or move the image away")
+        fields = {"label": int(not good), "defect": part.name, "masks": found.get(file, ()), "meta": meta}
+        records.append(headers.record(file, top, category=category, **fields))
+        masks.check_size(records[-1])
+    return records
+
+
+def _check_orphans(base: Path) -> None:
+    for truth in headers.folders(base / "ground_truth"):
+        if not (base / "test" / truth.name).is_dir():
+            masks.match([], truth)  # raises when it holds any mask
+
+
+def _locate(top: Path, category: str) -> Path:
+    """The folder that holds train/ or, failing that, the images; UserError names the one that would work."""
+    if not top.exists():
+        raise UserError(f"{top}: no such folder; state an existing one by data.root")
+    if not top.is_dir():
+        raise UserError(f"{top} is a file; state its folder by data.root")
+    base = top / category if category else top
+    if (base / "train" / GOOD).is_dir():
+        return base
+    for above in (top, *top.parents[:2]):
+        train = above / "train" / GOOD
+        if train.is_dir() and (category or train != top):
+            raise UserError(
+                f"{top} is too low, or has no category {category!r}: use data.root={_split(above, category)}"
+            )
+    inner = sorted(p.parent.parent for depth in ("*", "*/*") for p in top.glob(f"{depth}/train/{GOOD}"))
+    inner = [p for p in inner if p.name == category] or inner
+    if inner:
+        raise UserError(f"{base} has no train/{GOOD}: use data.root={' or '.join(_split(p, category) for p in inner)}")
+    if not base.is_dir():
+        raise UserError(f"{base}: no such folder; choose data.category from {_names(top)} or leave it empty")
+    if (base / "train").is_dir():
+        raise UserError(
+            f"{base / 'train'} has no folder {GOOD}, only {_names(base / 'train')}; rename the good one to it"
+        )
+    if not headers.image_files(base) and headers.folders(base):
+        raise UserError(
+            f"{base} holds no images, only folders: {_names(base)}; use one of them, or put images into train/{GOOD}"
+        )
+    return base
+
+
+def _split(base: Path, category: str) -> str:
+    """The options that lead to `base`, as the user writes them."""
+    return f"{base.parent} data.category={base.name}" if category else str(base)
+
+
+def _names(folder: Path) -> str:
+    return ", ".join(p.name for p in headers.folders(folder)) or "nothing: it has no subfolders"
+
+
+def _readable() -> str:
+    return f"images end in {', '.join(headers.EXTENSIONS)}"

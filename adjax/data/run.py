@@ -1,0 +1,63 @@
+"""Drives a tf.data pipeline whose batches NumPy makes, and passes exceptions through it unchanged."""
+
+import atexit
+import functools
+import os
+import weakref
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from adjax.data.tensorflow import tf
+
+AHEAD = 2  # batches ready before they are asked for
+IN_FLIGHT = 2**29  # bytes of batches being made at once, unless a single batch is larger
+_TYPES = {"image": "float32", "_mask": "bool", "_size": "int32", "reasons": "string"}
+
+
+def run(
+    data, make: Callable, names: tuple[str, ...], batch_bytes: int, workers: int | None
+) -> Iterator[dict[str, np.ndarray]]:
+    """Maps `make` over the elements of a tf.data.Dataset, in order, by `workers` threads (None: one per processor).
+
+    An exception in `make` is raised where its batch would have come. It travels around TensorFlow, which would turn it
+    into one of its own: an empty batch takes its place.
+    """
+    failures: list[BaseException] = []
+
+    def guarded(*arguments):
+        try:
+            return make(*arguments)
+        except BaseException as error:
+            failures.append(error)
+            return tuple(np.zeros(0, tf().as_dtype(_TYPES[name]).as_numpy_dtype) for name in names)
+
+    def step(*arguments):
+        return dict(zip(names, tf().numpy_function(guarded, arguments, [_TYPES[name] for name in names])))
+
+    threads = max(1, min(workers or _processors(), IN_FLIGHT // batch_bytes))
+    data = data.map(step, num_parallel_calls=threads, deterministic=True)
+    batches = _batches(data.prefetch(min(AHEAD, threads)), failures)
+    _open().add(batches)
+    return batches
+
+
+def _batches(data, failures: list[BaseException]) -> Iterator[dict[str, np.ndarray]]:
+    for batch in data.as_numpy_iterator():
+        if batch["image"].ndim != 4:
+            raise failures[0]
+        yield batch
+
+
+@functools.cache
+def _open() -> weakref.WeakSet:
+    """Iterators that are in use. They end before the interpreter does: a thread of TensorFlow that calls Python while
+    it shuts down hangs the process."""
+    batches = weakref.WeakSet()
+    atexit.register(lambda: [each.close() for each in list(batches)])
+    return batches
+
+
+def _processors() -> int:
+    """Those this process may use, where the system can say."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

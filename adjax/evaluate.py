@@ -1,0 +1,84 @@
+"""From scored images to metrics, per-defect rows and a comparison with the baselines. Labels are read here alone.
+
+Axes: h height, w width.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+from PIL import Image
+
+from adjax import metrics
+from adjax.predict import Scored
+from adjax.threshold import Threshold
+
+METRICS = ("image_auroc", "image_ap", "image_f1max", "pixel_auroc", "pixel_ap", "pixel_f1max", "aupro", "aupro_05")
+CURVES = {"roc": "image_roc", "pr": "image_pr", "pro": "pro"}  # the report's names for them
+Masks = Sequence[Bool[np.ndarray, "h w"]]
+
+
+class Measured(NamedTuple):
+    metrics: dict[str, float | None]
+    reasons: dict[str, str]  # why a metric is None
+    oracle: dict[str, float | None]  # thresholds of best F1 on these very images: a metric, never a decision
+    curves: dict[str, Any]
+
+
+def measure(scored: Sequence[Scored], masks: Masks | None, no_masks: str = "") -> Measured:
+    """All metrics of labelled images; pixel metrics at the resolution of the masks, to which maps are resized."""
+    labels = np.array([s.record.label for s in scored])
+    image = metrics.evaluate_scores(np.array([s.score for s in scored]), labels)
+    maps = [s.map for s in scored]
+    if masks is None or any(m is None for m in maps):
+        why = no_masks or "the method gives no anomaly maps"
+        pixel = {"oracle": None, "curves": {}, "reasons": dict.fromkeys(METRICS[3:], why)}
+    else:
+        pixel = metrics.evaluate_maps([resize(m, g.shape) for m, g in zip(maps, masks)], masks)
+    values = {name: (image | pixel).get(name) for name in METRICS}
+    oracle = {"image": image["oracle"], "pixel": pixel["oracle"]}
+    found = image["curves"] | pixel["curves"]
+    curves = {name: found[long][:2] for name, long in CURVES.items() if long in found}
+    return Measured(values, image["reasons"] | pixel["reasons"], oracle, curves)
+
+
+def resize(anomaly_map: Float[np.ndarray, "h w"], shape: tuple[int, int]) -> Float[np.ndarray, "h w"]:
+    """Bilinear, pixel centres aligned; averages when shrinking."""
+    if anomaly_map.shape == tuple(shape):
+        return anomaly_map
+    picture = Image.fromarray(np.asarray(anomaly_map, np.float32))
+    return np.asarray(picture.resize(shape[::-1], Image.Resampling.BILINEAR))
+
+
+def per_defect(scored: Sequence[Scored], masks: Masks | None, no_masks: str = "") -> dict[str, dict]:
+    """The same metrics for each type of defect against all good images."""
+    table = {}
+    for defect in sorted({s.record.defect for s in scored if s.record.label == 1}):
+        chosen = [i for i, s in enumerate(scored) if s.record.label == 0 or s.record.defect == defect]
+        some = None if masks is None else [masks[i] for i in chosen]
+        number = sum(s.record.defect == defect for s in scored)
+        table[defect] = {"n": number} | measure([scored[i] for i in chosen], some, no_masks).metrics
+    return table
+
+
+def realised(threshold: Threshold, scored: Sequence[Scored]) -> dict[str, float | None]:
+    """What the threshold did on these images: shares of good images called defective, and of defective ones found."""
+    called = np.array([s.score > threshold.value for s in scored])
+    labels = np.array([s.record.label for s in scored])
+    share = lambda label: float(called[labels == label].mean()) if (labels == label).any() else None
+    return {"false_alarm_rate": share(0), "recall": share(1)}
+
+
+def compare(values: Mapping[str, float | None], baselines: Mapping[str, Mapping[str, float | None]]) -> list[str]:
+    """A note for every baseline that the method does not beat, metric by metric."""
+    notes = []
+    for name, others in baselines.items():
+        lost = [
+            f"{metric} {values[metric]:.3f} against {others[metric]:.3f}"
+            for metric in ("image_auroc", "pixel_ap", "aupro")
+            if values[metric] is not None and others[metric] is not None and values[metric] <= others[metric]
+        ]
+        if lost:
+            notes.append(f"does not beat the baseline '{name}': {', '.join(lost)}")
+    return notes

@@ -1,0 +1,18 @@
+"""The table of methods: name -> factory of keyword arguments. Trained methods take `tx`, the optimiser."""
+
+from adjax.methods.conv_ae import conv_ae
+from adjax.methods.intensity import intensity
+from adjax.methods.local_median import local_median
+from adjax.types import UserError
+
+METHODS = {
+    "conv_ae": conv_ae,
+    "intensity": intensity,
+    "local_median": local_median,
+}
+
+
+def factory(name: str):
+    if name not in METHODS:
+        raise UserError(f"unknown method '{name}'; choose from {', '.join(METHODS)}")
+    return METHODS[name]

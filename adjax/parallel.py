@@ -1,0 +1,64 @@
+"""Mesh, shardings and multi-host start: the only file that names devices.
+
+One axis, "data": batches are split along it, states are whole on every device.
+"""
+
+import os
+import resource
+import sys
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from adjax.types import Batch, UserError
+
+DATA = PartitionSpec("data")
+WHOLE = PartitionSpec()
+
+
+def start() -> None:
+    """Joins the processes of a multi-host job, where the launcher describes one (see jax.distributed)."""
+    if "JAX_COORDINATOR_ADDRESS" in os.environ:
+        jax.distributed.initialize()
+
+
+def mesh(devices=None) -> Mesh:
+    """All devices in one row. Auto axes: the compiler places what is not stated."""
+    devices = jax.devices() if devices is None else devices
+    return Mesh(np.asarray(devices), ("data",), axis_types=(AxisType.Auto,))
+
+
+def shard() -> tuple[int, int]:
+    """(this process, number of processes): which rows of a global batch this host reads."""
+    return jax.process_index(), jax.process_count()
+
+
+def put(batch: Batch, grid: Mesh) -> Batch:
+    """Host rows to a global batch, split over the devices."""
+    size = next(iter(batch.values())).shape[0] * jax.process_count()
+    if size % grid.size:
+        raise UserError(
+            f"batch_size {size} does not divide among {grid.size} devices; choose a multiple of {grid.size}"
+        )
+    sharding = NamedSharding(grid, DATA)
+    return {name: jax.make_array_from_process_local_data(sharding, rows) for name, rows in batch.items()}
+
+
+def whole(grid: Mesh) -> NamedSharding:
+    """The sharding of a state: a copy on every device."""
+    return NamedSharding(grid, WHOLE)
+
+
+def per_image(function, grid: Mesh):
+    """`function(state, batch, keys)` that is pure per image, run on every device's own rows without communication."""
+    return jax.shard_map(function, mesh=grid, in_specs=(WHOLE, DATA, DATA), out_specs=DATA, check_vma=False)
+
+
+def peak_memory_mb() -> float:
+    """High-water mark in MB: of the accelerator's memory where it keeps one, else of this process."""
+    stats = jax.local_devices()[0].memory_stats()
+    if stats and "peak_bytes_in_use" in stats:
+        return stats["peak_bytes_in_use"] / 2**20
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20

@@ -1,0 +1,7 @@
+"""Procedural micrographs of many thin filaments, with exact defects: pure functions of keys."""
+
+from adjax.synthesis.filaments.levels import LEVELS, OPTICS, VERSION
+from adjax.synthesis.filaments.plan import FAMILY, KINDS, TYPES
+from adjax.synthesis.filaments.scene import Pair, defective, image_key, normal
+
+__all__ = ["FAMILY", "KINDS", "LEVELS", "OPTICS", "TYPES", "VERSION", "Pair", "defective", "image_key", "normal"]

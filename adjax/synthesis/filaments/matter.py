@@ -1,0 +1,155 @@
+"""Defects painted on pixels: bodies and films at some depth among the strands, local blur and noise, levelled greys.
+
+Axes: i instance, h height, w width. Everything here works on one image.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float
+
+from adjax.synthesis.filaments import sensor
+from adjax.synthesis.filaments.edits import bump
+from adjax.synthesis.filaments.levels import Level, Optics
+from adjax.synthesis.filaments.plan import INSTANCES, KINDS, TYPES, Plan
+from adjax.synthesis.filaments.raster import SHADOW_REACH
+
+
+class Body(NamedTuple):
+    """One instance on the canvas, all f32[h w]."""
+
+    cover: Array  # 0-1, anti-aliased
+    shape: Array  # grey of the surface, relative to the body's own
+    outside: Array  # px from the outline, ≤ 0 inside
+
+
+def offsets(plan: Plan, i: int, size: int) -> tuple[Array, Array, Array]:
+    at = jnp.arange(size, dtype=jnp.float32)
+    x, y = at[None, :] - plan.x[i], at[:, None] - plan.y[i]
+    return x, y, jnp.sqrt(x * x + y * y)
+
+
+def outline(plan: Plan, i: int, size: int, rough: float) -> tuple[Array, Array]:
+    """(distance from the middle over the local radius, local radius) of a smooth star-shaped outline."""
+    x, y, d = offsets(plan, i, size)
+    c, s = x / jnp.maximum(d, 1e-3), y / jnp.maximum(d, 1e-3)
+    radius, ck, sk = jnp.ones_like(d), c, s
+    for k in range(2, 6):
+        ck, sk = ck * c - sk * s, ck * s + sk * c
+        phase = 2 * np.pi * plan.traits[i, k]
+        radius = radius + rough / k * 2.0 * (jnp.cos(phase) * ck + jnp.sin(phase) * sk)
+    radius = plan.extent[i] * radius
+    return d / radius, radius
+
+
+def drop(plan: Plan, i: int, size: int) -> Body:
+    u, radius = outline(plan, i, size, 0.15)
+    outside = (u - 1.0) * radius
+    dome = jnp.sqrt(jnp.maximum(1.0 - u * u, 0.0))
+    rim = 0.12 * jnp.exp(-jnp.square(outside / 1.5))
+    return Body(jnp.clip(0.5 - outside, 0.0, 1.0), 0.88 + 0.18 * dome + rim, outside)
+
+
+def polygon(plan: Plan, i: int, size: int) -> Body:
+    """A convex flake of 6 random edges with three facets of different grey."""
+    x, y, _ = offsets(plan, i, size)
+    outside = jnp.full((size, size), -1e3)
+    for k in range(6):
+        angle = 2 * np.pi * (k + 0.7 * (plan.traits[i, k] - 0.5)) / 6
+        reach = plan.extent[i] * (0.6 + 0.4 * plan.traits[i, (k + 3) % 10])
+        outside = jnp.maximum(outside, jnp.cos(angle) * x + jnp.sin(angle) * y - reach)
+    angle = 2 * np.pi * plan.traits[i, 7]
+    first = jnp.cos(angle) * x + jnp.sin(angle) * y > 0
+    second = jnp.cos(angle + 2.0) * x + jnp.sin(angle + 2.0) * y > 0
+    facet = jnp.where(first, 1.1, jnp.where(second, 0.95, 0.8))
+    return Body(jnp.clip(0.5 - outside, 0.0, 1.0), facet, outside)
+
+
+def solid(below: Array, body: Body, grey: Array, shadow: float, additive: bool) -> Array:
+    if additive:
+        return below + body.cover * grey * body.shape
+    shade = jnp.clip(1.0 - body.outside / SHADOW_REACH, 0.0, 1.0)
+    shade = 1.0 - shadow * jnp.where(body.outside > 0, shade * shade, 0.0)
+    return body.cover * grey * body.shape + (1.0 - body.cover) * shade * below
+
+
+def film(below: Array, body: Body, share: Array) -> Array:
+    """Pores filled: the mean stays, part of the contrast goes, with a faint rim."""
+    smooth = sensor.wide_blur(below[None], 10.0)[0]
+    edge = jnp.clip(0.5 - body.outside / 1.5, 0.0, 1.0)
+    rim = 0.05 * jnp.exp(-jnp.square(body.outside / 1.2))
+    return below + edge * share * (smooth - below) + rim * smooth
+
+
+def bodies(below: Array, kind, plan: Plan, level: Level, optics: Optics) -> tuple[Array, Array]:
+    """(what lies beneath with the bodies in it, instance labels of their supports). `kind` is an index, traced."""
+    size = below.shape[0]
+    low, high = optics.grey
+    dark = plan.traits[:, 8] < 0.25
+    greys = low + (high - low) * plan.traits[:, 9]
+    label = jnp.zeros_like(below)
+    shadow = optics.shadow * level.shadow
+
+    def lay(name, i, below):
+        if name == "flake":
+            body = polygon(plan, i, size)
+        elif name == "film":
+            u, radius = outline(plan, i, size, 0.22)
+            body = Body(u, u, (u - 1.0) * radius)
+            return film(below, body, 0.4 + 0.2 * plan.severity[i]), body.outside
+        else:
+            body = drop(plan, i, size)
+        grey = jnp.where(dark[i], 0.05, greys[i]) if name == "speck" else greys[i]
+        return solid(below, body, grey, shadow, optics.additive), body.outside
+
+    names = ("blob", "speck", "film", "flake")
+    which = kind - KINDS.index("blob")
+    for i in range(INSTANCES):
+        branches = [lambda b, name=name, i=i: lay(name, i, b) for name in names]
+        laid, outside = lax.switch(which, branches, below)
+        on = plan.active[i] > 0
+        below = jnp.where(on, laid, below)
+        label = jnp.where(on & (outside < 1.0), i + 1.0, label)
+    return below, label
+
+
+def regions(plan: Plan, size: int) -> tuple[Float[Array, "i h w"], Float[Array, "h w"]]:
+    """Weights of the discs (edits.bump), and the labels of their supports: where the weight is over one half."""
+    weights = jnp.stack([bump(offsets(plan, i, size)[2] / plan.extent[i]) * plan.active[i] for i in range(INSTANCES)])
+    number = jnp.arange(1.0, INSTANCES + 1.0)[:, None, None]
+    return weights, jnp.max(jnp.where(weights > 0.5, number, 0.0), axis=0)
+
+
+def texture(clean: Array, image: Array, kind, plan: Plan) -> tuple[Array, Array, Array]:
+    """(image, noisiness, labels) of the texture family: blurred, noisier, or with the twin's mean grey restored."""
+    weights, label = regions(plan, clean.shape[0])
+    weight = jnp.max(weights, axis=0)
+
+    def defocused(image):
+        sigma = 1.5 + 1.5 * plan.severity[:1]
+        return image + weight * (sensor.blur(image[None], sigma, 9)[0] - image)
+
+    def levelled(image):
+        """The mean grey of every disc equals the twin's."""
+        missing = jnp.sum(weights * (clean - image)[None], axis=(1, 2)) / jnp.maximum(
+            jnp.sum(weights, axis=(1, 2)), 1.0
+        )
+        return image + jnp.sum(weights * missing[:, None, None], axis=0)
+
+    noisy = kind == KINDS.index("noise")
+    power = jnp.where(plan.side[0] > 0, 2.0 + plan.severity[0], 0.5 - 0.2 * plan.severity[0])
+    noisiness = jnp.where(noisy, 1.0 + weight * (jnp.sqrt(power) - 1.0), 1.0)
+    which = jnp.where(kind == KINDS.index("blur"), 1, jnp.where(noisy, 2, 0))
+    image = lax.switch(which, (levelled, defocused, lambda image: image), image)
+    return image, noisiness, label
+
+
+def is_texture(kind) -> Array:
+    return kind < len(TYPES["texture"])
+
+
+def is_body(kind) -> Array:
+    return (kind >= KINDS.index("blob")) & (kind <= KINDS.index("flake"))

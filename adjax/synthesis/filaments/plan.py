@@ -1,0 +1,117 @@
+"""Which defect, where, and how strong: everything about a defect that is drawn at random, before anything is changed.
+
+Axes: i instance (INSTANCES slots), f strand, l arc position, k candidate place.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from adjax.synthesis.filaments import geometry
+from adjax.synthesis.filaments.levels import Level
+
+TYPES = {
+    "texture": ("density", "orientation", "curvature", "width", "blur", "noise"),
+    "deformation": ("broken", "bent", "thickened", "thinned", "beaded", "merged", "frayed"),
+    "foreign": ("blob", "speck", "film", "flake", "fibre", "scratch"),
+}
+KINDS = tuple(kind for kinds in TYPES.values() for kind in kinds)
+FAMILY = {kind: family for family, kinds in TYPES.items() for kind in kinds}
+INSTANCES = 3
+CANDIDATES = 32
+NEAR = 15.0  # px from a crossing
+TRAITS = 10
+
+# Radius (texture, foreign) or half-length along the strand (deformation) in px at size factor 1.
+EXTENT = {
+    "density": (40, 70), "orientation": (45, 80), "curvature": (30, 60), "width": (35, 65), "blur": (22, 40),
+    "noise": (30, 60), "broken": (4, 12), "bent": (5, 12), "thickened": (18, 41), "thinned": (10, 28),
+    "beaded": (6, 13), "merged": (12, 28), "frayed": (20, 40), "blob": (5, 16), "speck": (2.5, 6),
+    "film": (14, 45), "flake": (7, 20), "fibre": (60, 200), "scratch": (80, 220),
+}  # fmt: skip
+
+
+class Plan(NamedTuple):
+    """Fields of shape [i] unless said otherwise."""
+
+    active: Array  # 1 or 0
+    strand: Array  # i32, the deformed strand
+    at: Array  # i32, arc position of its middle
+    x: Array  # px, the middle
+    y: Array
+    extent: Array  # px, see EXTENT
+    severity: Array  # 0-1 within the level's range
+    side: Array  # +1 or -1
+    traits: Array  # [i TRAITS], uniform in [0, 1)
+    depth: Array  # scalar: share of the strands that lie beneath the foreign bodies
+
+
+def clearance(strands: geometry.Strands, f: Array, x: Array, y: Array) -> Float[Array, "k"]:
+    """Distance in px from places on strands `f` to the nearest point of another strand."""
+    px, py, there = (u[:, ::4] for u in (strands.x, strands.y, strands.alive))
+    square = (px[None] - x[:, None, None]) ** 2 + (py[None] - y[:, None, None]) ** 2
+    other = (jnp.arange(px.shape[0])[None] != f[:, None])[:, :, None] & (there > 0)[None]
+    return jnp.sqrt(jnp.min(jnp.where(other, square, 1e8), axis=(1, 2)))
+
+
+def places(strands: geometry.Strands, near: float, followers: tuple[int, int], merged, size: int, keys) -> tuple:
+    """(strand, arc position) per instance: the best of CANDIDATES, near a crossing in a share of the instances.
+
+    Merging wants two strands side by side, so its candidates are the `followers`, at the middle of their common run.
+    """
+    k_pick, k_near = keys
+    u, v, w, toss = jax.random.uniform(k_pick, (4, INSTANCES * CANDIDATES))
+    n, length = strands.x.shape
+    first, count = followers
+    f = jnp.floor(jnp.where(merged, first + u * count, u * n)).astype(jnp.int32)
+    weight = strands.alive[f]
+    start = jnp.argmax(weight, axis=1)
+    span = jnp.sum(weight, axis=1)
+    at = start.astype(jnp.int32) + ((0.05 + 0.9 * v) * span).astype(jnp.int32)
+    at = jnp.where(merged, length // 2 + ((v - 0.5) * 40.0).astype(jnp.int32), jnp.minimum(at, length - 1))
+    x, y = strands.x[f, at], strands.y[f, at]
+    border = jnp.minimum(jnp.minimum(x, y), size - 1 - jnp.maximum(x, y))
+    gap = clearance(strands, f, x, y)
+    wants = jnp.repeat(jax.random.bernoulli(k_near, near, (INSTANCES,)), CANDIDATES)
+    fits = jnp.where(wants, gap < 0.6 * NEAR, gap > NEAR)
+    fits = jnp.where(merged, (gap > 3.0) & (gap < 11.0), fits)
+    inside = (border > min(24.0, size / 6)) & (span > 0)
+    score = jnp.where(fits, 4.0, 0.0) + jnp.where(inside, 8.0, 0.0) + strands.z[f] + w + 0.1 * toss
+    best = jnp.argmax(score.reshape(INSTANCES, CANDIDATES), axis=1) + jnp.arange(INSTANCES) * CANDIDATES
+    usable = (border[best] > 4.0) & (span[best] > 0) & (fits[best] | ~merged)
+    return f[best], at[best], usable
+
+
+def draw(strands: geometry.Strands, kind, level: Level, size: int, key) -> Plan:
+    """`kind` is an index into KINDS, traced."""
+    k_place, k_near, k_trait, k_image = jax.random.split(key, 4)
+    ordinary, followers, crossers = geometry.slots(level, size)
+    lines = ordinary + followers + crossers
+    real = jax.tree.map(lambda u: u[:lines], strands)
+    merged = kind == KINDS.index("merged")
+    strand, at, usable = places(real, level.near, (ordinary, followers), merged, size, (k_place, k_near))
+    traits = jax.random.uniform(k_trait, (INSTANCES, TRAITS + 4))
+    number, depth = jax.random.uniform(k_image, (2,))
+    number = jnp.where(number < 0.55, 1.0, jnp.where(number < 0.82, 2.0, 3.0)) if size >= 512 else jnp.float32(1.0)
+    active = (jnp.arange(INSTANCES, dtype=jnp.float32) < number).astype(jnp.float32)
+    low, high = (jnp.asarray(np.array([EXTENT[k][end] for k in KINDS], np.float32))[kind] for end in (0, 1))
+    shrink = level.size * min(1.0, size / 400)
+    extent = (low + (high - low) * traits[:, 0]) * shrink
+    on_strand = (kind >= len(TYPES["texture"])) & (kind < len(TYPES["texture"] + TYPES["deformation"]))
+    margin = jnp.minimum(extent + 8.0, 0.3 * size)
+    x, y = (margin + (size - 1 - 2 * margin) * traits[:, j] for j in (1, 2))
+    return Plan(
+        active * jnp.where(on_strand & ~usable, 0.0, 1.0),
+        strand,
+        at,
+        jnp.where(on_strand, strands.x[strand, at], x),
+        jnp.where(on_strand, strands.y[strand, at], y),
+        extent,
+        traits[:, 3],
+        jnp.where(traits[:, 4] < 0.5, -1.0, 1.0),
+        traits[:, 4:],
+        0.15 + 0.85 * depth,
+    )

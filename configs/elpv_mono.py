@@ -1,0 +1,16 @@
+"""Solar cells, monocrystalline (elpv-dataset): train on good cells only, labels by image.
+
+pip install "elpv-dataset"
+python -m adjax.main --config=configs/elpv_mono.py --workdir=runs/elpv_mono
+"""
+
+from adjax.config import base, finish
+
+
+def get_config(mode=None):
+    config = base()
+    config.method = {"name": "conv_ae", "latent": 100, "width": 1.0, "loss": "ssim", "score": ""}
+    config.data.update(dataset="elpv", category="mono", size=128, tile=0)
+    config.data.options = {"middle": "exclude"}
+    config.fit.steps = {"train": 1000}
+    return finish(config, mode)

@@ -1,0 +1,15 @@
+"""Solar cells, polycrystalline; all else as in elpv_mono.
+
+python -m adjax.main --config=configs/elpv_poly.py --workdir=runs/elpv_poly
+"""
+
+from adjax.config import base, finish
+
+
+def get_config(mode=None):
+    config = base()
+    config.method = {"name": "conv_ae", "latent": 100, "width": 1.0, "loss": "ssim", "score": ""}
+    config.data.update(dataset="elpv", category="poly", size=128, tile=0)
+    config.data.options = {"middle": "exclude"}
+    config.fit.steps = {"train": 1000}
+    return finish(config, mode)

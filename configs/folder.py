@@ -1,0 +1,16 @@
+"""Your own images: MVTec AD's layout, or just a folder of good ones.
+
+python -m adjax.main --config=configs/folder.py --config.data.root=DIR --workdir=runs/mine
+python -m adjax.main --mode=predict --input=NEW_IMAGES --workdir=runs/mine
+"""
+
+from adjax.config import base, finish
+
+
+def get_config(mode=None):
+    config = base()
+    config.method = {"name": "conv_ae", "latent": 100, "width": 1.0, "loss": "ssim", "score": ""}
+    config.data.dataset = "folder"
+    config.data.options = {"mask_threshold": 1}
+    config.fit.steps = {"train": 1000}
+    return finish(config, mode)

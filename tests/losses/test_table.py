@@ -1,0 +1,130 @@
+"""What every reconstruction loss must do, by name only."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from adjax.losses import LOSSES, weighted_map, weighted_terms
+from adjax.types import UserError
+
+SHAPE = (3, 27, 34, 2)  # odd and even, more than one channel, two scales of MS-SSIM
+
+each_loss = pytest.mark.parametrize("name", LOSSES)
+
+
+def pair(seed: int = 0, shape: tuple[int, ...] = SHAPE) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return rng.random(shape, np.float32), rng.random(shape, np.float32)
+
+
+@functools.cache
+def fused(name: str):
+    """Map and term in one program."""
+    return jax.jit(lambda pred, target: (LOSSES[name].map(pred, target), LOSSES[name].term(pred, target)))
+
+
+@functools.cache
+def gradients(name: str):
+    """Value and gradient of the mean of the map, and of the term."""
+
+    def both(pred, target):
+        as_map = lambda p: LOSSES[name].map(p, target).mean()
+        as_term = lambda p: LOSSES[name].term(p, target).mean()
+        return jax.value_and_grad(as_map)(pred), jax.value_and_grad(as_term)(pred)
+
+    return jax.jit(both)
+
+
+@each_loss
+def test_shapes_zero_at_equality_and_order_of_the_batch(name):
+    pred, target = pair()
+    both = fused(name)
+    loss_map, term = both(pred, target)
+    assert loss_map.shape == SHAPE[:3] and loss_map.dtype == jnp.float32
+    assert term.shape == SHAPE[:1] and term.dtype == jnp.float32
+    assert float(loss_map.min()) >= 0 and float(term.min()) > 1e-4
+
+    order = np.array([2, 0, 1])
+    for ordered, plain in zip(both(pred[order], target[order]), (loss_map, term)):
+        np.testing.assert_allclose(ordered, plain[order], rtol=1e-5, atol=1e-6)
+    for value in both(pred, pred):
+        np.testing.assert_allclose(value, 0, atol=1e-6)
+
+
+@each_loss
+def test_map_is_largest_near_a_defect(name):
+    target = pair()[0] * 0.2 + 0.4
+    pred = target.copy()
+    stripes = np.where(np.arange(10) % 2, 0.4, -0.4).astype(np.float32)
+    pred[:, 5:8, 20:30] += stripes[None, None, :, None]
+    loss_map, _ = fused(name)(pred, target)
+    y, x = np.divmod(np.asarray(loss_map).reshape(3, -1).argmax(1), SHAPE[2])
+    assert ((y >= 2) & (y <= 10) & (x >= 17) & (x <= 32)).all()
+
+
+@each_loss
+def test_gradients_are_finite(name):
+    noise, target = pair()
+    zeros, ones = np.zeros(SHAPE, np.float32), np.ones(SHAPE, np.float32)
+    cases = {
+        "equal": (noise, noise),
+        "black": (zeros, zeros),
+        "white on black": (ones, zeros),
+        "opposite": (1 - np.round(noise), np.round(noise)),
+        "constant": (zeros + 0.25, ones * 0.75),
+        "far outside": (100 * (noise - 0.5), target),
+    }
+    for case, (pred, target) in cases.items():
+        for value, gradient in gradients(name)(pred, target):
+            assert np.isfinite(value) and np.isfinite(gradient).all(), case
+            assert np.abs(gradient).max() < 1, case
+
+
+@each_loss
+def test_gradient_is_the_slope(name):
+    """Towards the target, against central differences of the value."""
+    noise, target = pair(1)
+    pred = 0.7 * target + 0.3 * noise
+    direction, step = target - pred, 3e-3
+    (_, map_gradient), (_, term_gradient) = gradients(name)(pred, target)
+    ahead, behind = (fused(name)(pred + sign * step * direction, target) for sign in (1, -1))
+    for gradient, a, b in zip((map_gradient, term_gradient), ahead, behind):
+        expected = float(a.mean() - b.mean()) / (2 * step)
+        np.testing.assert_allclose((np.asarray(gradient) * direction).sum(), expected, rtol=0.02)
+
+
+@each_loss
+def test_half_precision_is_computed_in_single(name):
+    pred, target = (jnp.asarray(x, jnp.bfloat16) for x in pair())
+    expected = fused(name)(pred.astype(jnp.float32), target.astype(jnp.float32))
+    for value, single in zip(fused(name)(pred, target), expected):
+        np.testing.assert_allclose(value, single, rtol=1e-5, atol=1e-6)
+
+
+def test_weighted_sums():
+    pred, target = pair()
+    weights = {"l1": 0.5, "ssim": 2.0, "gms": 0}
+    expected = 0.5 * LOSSES["l1"].map(pred, target) + 2 * LOSSES["ssim"].map(pred, target)
+    np.testing.assert_allclose(weighted_map(weights)(pred, target), expected, rtol=1e-6)
+    terms = weighted_terms(weights)(pred, target)
+    assert set(terms) == {"l1", "ssim"}
+    np.testing.assert_allclose(terms["ssim"], LOSSES["ssim"].term(pred, target))
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ({"l3": 1.0}, r"unknown loss 'l3'; choose from l2, l1"),
+        ({"l2": -1.0}, r"weight of loss 'l2' is -1.0"),
+        ({"l2": float("nan")}, r"weight of loss 'l2' is nan"),
+        ({"l2": 0.0}, r"no loss has a positive weight"),
+        ({}, r"no loss has a positive weight"),
+    ],
+)
+def test_bad_weights(weights, message):
+    for make in (weighted_map, weighted_terms):
+        with pytest.raises(UserError, match=message):
+            make(weights)

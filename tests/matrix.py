@@ -1,0 +1,91 @@
+"""One small task for every method: faint planted defects on stripes, that no trivial detector finds.
+
+Axes: b batch, h height, w width.
+"""
+
+import inspect
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from adjax import parallel
+from adjax.types import Info, Method
+
+SIDE, BATCH, STEPS = 32, 16, 180
+SMALL = {"tx": optax.adam(4e-3), "width": 0.25, "latent": 24}  # what a factory takes of it, it gets
+
+
+def build(factory) -> Method:
+    known = inspect.signature(factory).parameters
+    return factory(**{name: value for name, value in SMALL.items() if name in known})
+
+
+def normals(number: int, seed: int) -> np.ndarray:
+    """Stripes of one period and direction; phase (a little), brightness and contrast vary: f32[b h w 1]."""
+    random = np.random.default_rng([seed, 1])
+    phase = random.normal(0, 0.3, (number, 1, 1))
+    x = np.arange(SIDE)
+    wave = np.sin(2 * np.pi * (x[None, :, None] + 0.5 * x[None, None]) / 8 + phase)
+    level, contrast = random.uniform(0.4, 0.6, (number, 1, 1)), random.uniform(0.14, 0.2, (number, 1, 1))
+    noise = random.normal(0, 0.01, (number, SIDE, SIDE))
+    return (level + contrast * wave + noise)[..., None].astype(np.float32)
+
+
+def planted(images: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """A disc of radius 5 in which the stripes run the other way: grey values and contrast stay as they are."""
+    random = np.random.default_rng([seed, 2])
+    y, x = np.mgrid[:SIDE, :SIDE]
+    images, masks = images.copy(), np.zeros(images.shape[:3], bool)
+    for i in range(len(images)):
+        cy, cx = random.uniform(7, SIDE - 7, 2)
+        masks[i] = (y - cy) ** 2 + (x - cx) ** 2 <= 25
+        images[i][masks[i]] = images[i].transpose(1, 0, 2)[::-1][masks[i]]
+    return images, masks
+
+
+class Fitted(NamedTuple):
+    state: Any
+    losses: list[dict[str, float]]
+
+
+def train(method: Method, *, steps: int = STEPS, devices: int = 1, seed: int = 0) -> Fitted:
+    """All phases, on batches that any number of devices sees alike."""
+    mesh = parallel.mesh(jax.devices()[:devices])
+    images = normals(128, seed=7)
+    info = Info({"train": 128, "calibration": 128}, dict.fromkeys(method.phases, steps), BATCH)
+    key = jax.random.key(seed)
+    k_init = jax.random.key(seed, impl="rbg")  # as fit does: quick to compile
+    state = jax.jit(lambda k: method.init(k, batch(images[:BATCH]), info), out_shardings=parallel.whole(mesh))(k_init)
+    losses = []
+    for index, phase in enumerate(method.phases.values()):
+        k_phase = jax.random.fold_in(key, index + 1)
+        update = jax.jit(phase.update, donate_argnums=0)
+        for step in range(steps):
+            picks = np.random.default_rng([seed, index, step]).integers(0, len(images), BATCH)
+            rows = {"image": images[picks], "_mask": np.ones(BATCH, bool)}
+            state, scalars = update(state, parallel.put(rows, mesh), jax.random.fold_in(k_phase, step))
+            losses.append(scalars)
+        state = phase.finish(state, jax.random.fold_in(k_phase, steps))
+    return Fitted(state, jax.device_get(losses))
+
+
+def batch(images) -> dict:
+    return {"image": jnp.asarray(images), "_mask": jnp.ones(len(images), bool)}
+
+
+def score(method: Method, state, images, ids=None):
+    """Scores with the randomness of the images' ids."""
+    ids = np.arange(len(images)) if ids is None else ids
+    keys = jax.vmap(lambda i: jax.random.fold_in(jax.random.key(5), i))(jnp.asarray(ids))
+    return jax.device_get(jax.jit(method.score)(state, batch(images), keys))
+
+
+def detection(method: Method, state) -> float:
+    """Image AUROC on 16 normal and 16 planted images, by counting pairs."""
+    clean = normals(32, seed=11)
+    defective, _ = planted(clean[16:], seed=11)
+    good, bad = (score(method, state, images).score for images in (clean[:16], defective))
+    return float(np.mean((bad[:, None] > good) + 0.5 * (bad[:, None] == good)))

@@ -1,0 +1,44 @@
+"""Every recipe runs in `:test` mode, from data to report, and says how to start it."""
+
+import importlib.util
+import json
+import pathlib
+
+import folders
+import pytest
+
+from adjax import run
+
+CONFIGS = sorted(pathlib.Path(__file__).parent.parent.glob("configs/*.py"))
+OUTPUTS = ("config.json", "results.json", "scores.csv", "log.txt", "report/index.html")
+
+
+def recipe(path: pathlib.Path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.budget(20)
+def test_recipe_runs(path, tmp_path, monkeypatch):
+    monkeypatch.setenv("ADJAX_CACHE", str(tmp_path / "cache"))
+    config = recipe(path).get_config("test")
+    if config.data.dataset == "folder":
+        config.data.root = str(folders.make(tmp_path / "images"))
+    from adjax.main import execute
+
+    job = run.Job(tmp_path / "out", config, {}, None, "test")
+    assert execute("train_eval", job) == 0
+    assert all((tmp_path / "out" / name).is_file() for name in OUTPUTS)
+    results = json.loads((tmp_path / "out/results.json").read_text())
+    for name, value in results["metrics"].items():
+        assert (0 <= value <= 1) if value is not None else results["reasons"][name]
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_recipe_is_short_and_names_its_command(path):
+    module, text = recipe(path), path.read_text()
+    assert f"--config=configs/{path.name}" in module.__doc__
+    assert text.count("\n") <= 40

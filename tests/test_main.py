@@ -1,0 +1,215 @@
+"""The command from end to end: outputs, exact evaluation from the checkpoint, prediction, and bad input of all kinds."""
+
+import csv
+import json
+import os
+import pathlib
+import resource
+import shutil
+import subprocess
+import sys
+
+import folders
+import numpy as np
+import pytest
+
+from adjax import run
+from adjax.config import base, finish
+from adjax.main import FAILED, UNREADABLE, execute
+from adjax.report.maps import read_map
+
+REPO = pathlib.Path(__file__).parent.parent
+
+
+def settings(root, **data):
+    config = base()
+    config.method = {"name": "conv_ae", "latent": 16, "width": 0.25, "loss": "l2", "score": ""}
+    config.data.update(dataset="folder", root=str(root), validation=0.4, tile=32, stride=16, **data)
+    config.threshold.image = "max"
+    config.fit = {"steps": {"train": 6}, "batch_size": 4, "log_every": 2, "save_every": 3}
+    return finish(config, None)
+
+
+def job(out, config=None, overrides=None, images=None):
+    return run.Job(pathlib.Path(out), config, overrides or {}, images and str(images), "test")
+
+
+def rows(path):
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("main")
+    root = folders.make(folder / "images")
+    assert execute("train_eval", job(folder / "out", settings(root))) == 0
+    return root, folder / "out"
+
+
+@pytest.fixture
+def images(tmp_path):
+    return folders.make(tmp_path / "images")
+
+
+def test_outputs_have_their_fixed_names_and_fields(trained):
+    _, out = trained
+    results = json.loads((out / "results.json").read_text())
+    assert {"dataset", "category", "method", "seed", "image_size", "n_train", "n_test", "metrics", "per_defect"} <= set(
+        results
+    )
+    assert {"baselines", "threshold", "timing", "versions", "command"} <= set(results)
+    assert set(results["timing"]) >= {"fit_s", "score_images_per_s", "compile_s", "peak_memory_mb"}
+    assert set(results["baselines"]) == {"intensity", "local_median"}
+    table = rows(out / "scores.csv")
+    assert list(table[0]) == ["id", "path", "split", "label", "defect", "score", "threshold", "decision"]
+    assert [r["split"] for r in table] == ["validation"] * 3 + ["test"] * 6
+    assert all(r["decision"] == str(int(float(r["score"]) > float(r["threshold"]))) for r in table)
+    assert list(out.glob("events.out.tfevents.*"))
+
+
+def test_eval_from_the_checkpoint_alone_gives_the_same_digits(trained, tmp_path):
+    _, out = trained
+    shutil.copytree(out / "checkpoints", tmp_path / "checkpoints")
+    assert execute("eval", job(tmp_path)) == 0
+    assert (tmp_path / "scores.csv").read_bytes() == (out / "scores.csv").read_bytes()
+    again, first = (json.loads((p / "results.json").read_text()) for p in (tmp_path, out))
+    for name in ("metrics", "per_defect", "baselines", "threshold"):
+        assert again[name] == first[name]
+
+
+def test_predict_scores_a_folder_like_the_test(trained, tmp_path):
+    root, out = trained
+    shutil.copytree(out / "checkpoints", tmp_path / "checkpoints")
+    assert execute("predict", job(tmp_path, settings(root), {"maps": "npy"}, root / "test/square")) == 0
+    found = {r["path"]: r["score"] for r in rows(tmp_path / "predict/scores.csv")}
+    wanted = {r["path"]: r["score"] for r in rows(out / "scores.csv") if r["defect"] == "square"}
+    assert found == wanted
+    assert read_map(tmp_path / "predict/maps/000.npy").shape == (48, 48)
+    assert "<table" in (tmp_path / "predict/report/index.html").read_text()
+
+
+def test_predict_skips_what_it_cannot_read_and_says_so(trained, tmp_path, caplog):
+    _, out = trained
+    shutil.copytree(out / "checkpoints", tmp_path / "checkpoints")
+    new = tmp_path / "new"
+    new.mkdir()
+    folders.write(new / "fine.png", folders.stripes(1, 48, False))
+    folders.write(new / "colour.png", np.zeros((48, 48, 3), np.uint8))
+    (new / "torn.png").write_bytes((new / "fine.png").read_bytes()[:900])
+    assert execute("predict", job(tmp_path, images=new)) == UNREADABLE
+    assert [r["id"] for r in rows(tmp_path / "predict/scores.csv")] == ["fine.png"]
+    assert "torn.png" in caplog.text
+    assert "colour.png: has 3 channels, the model learned from 1" in caplog.text
+
+
+def test_training_again_keeps_a_finished_run(trained, caplog):
+    root, out = trained
+    before = (out / "scores.csv").read_bytes()
+    assert execute("train_eval", job(out, settings(root))) == 0
+    assert "already trained" in caplog.text
+    assert (out / "scores.csv").read_bytes() == before
+
+
+def test_eval_warns_of_other_data(trained, tmp_path, caplog):
+    root, out = trained
+    shutil.copytree(out / "checkpoints", tmp_path / "out/checkpoints")
+    shutil.copytree(root, tmp_path / "images")
+    folders.write(tmp_path / "images/test/good/000.png", folders.stripes(77, 48, False))
+    assert execute("eval", job(tmp_path / "out", settings(root), {"data.root": str(tmp_path / "images")})) == 0
+    assert "test/good/000.png" in caplog.text
+
+
+def fails(caplog, mode, task, *words):
+    assert execute(mode, task) == FAILED
+    for word in words:
+        assert word in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+def test_missing_folder(tmp_path, caplog):
+    fails(caplog, "train", job(tmp_path / "out", settings(tmp_path / "nowhere")), "nowhere")
+
+
+def test_empty_folder(tmp_path, caplog):
+    (tmp_path / "void").mkdir()
+    fails(caplog, "train", job(tmp_path / "out", settings(tmp_path / "void")), "void", "no images")
+
+
+def test_truncated_image(images, tmp_path, caplog):
+    torn = images / "train/good/003.png"
+    torn.write_bytes(torn.read_bytes()[:900])
+    fails(caplog, "train", job(tmp_path / "out", settings(images)), "train/good/003.png")
+
+
+def test_mask_of_another_size(images, tmp_path, caplog):
+    folders.write(images / "ground_truth/square/001_mask.png", np.zeros((20, 20), np.uint8))
+    fails(caplog, "train", job(tmp_path / "out", settings(images)), "001_mask.png", "48×48")
+
+
+def test_mask_without_an_image(images, tmp_path, caplog):
+    (images / "test/square/001.png").unlink()
+    fails(caplog, "train", job(tmp_path / "out", settings(images)), "001_mask.png")
+
+
+def test_mixed_channels(images, tmp_path, caplog):
+    folders.write(images / "train/good/099.png", np.zeros((48, 48, 3), np.uint8))
+    fails(caplog, "train", job(tmp_path / "out", settings(images)), "099.png", "channels")
+
+
+def test_nan_pixels(images, tmp_path, caplog):
+    import tifffile
+
+    for path in list(images.rglob("*.png")):
+        if "ground_truth" not in str(path):
+            pixels = folders.stripes(1, 48, False).astype(np.float32)
+            pixels[3, 3] = np.nan if path.name == "002.png" else 1.0
+            tifffile.imwrite(path.with_suffix(".tif"), pixels)
+            path.unlink()
+    fails(caplog, "train", job(tmp_path / "out", settings(images, range=(0, 255))), "002.tif", "NaN")
+
+
+def test_checkpoint_of_another_method(trained, tmp_path, caplog):
+    root, out = trained
+    shutil.copytree(out / "checkpoints", tmp_path / "checkpoints")
+    other = settings(root).unlock()
+    other.method, other.fit.steps = {"name": "intensity"}, {}
+    fails(caplog, "eval", job(tmp_path, other), "'conv_ae'", "'intensity'")
+
+
+def test_no_training_yet(tmp_path, caplog):
+    fails(caplog, "eval", job(tmp_path), "no finished training", "--mode=train")
+
+
+def test_too_few_good_images_for_the_guarantee(images, tmp_path, caplog):
+    config = settings(images).unlock()
+    config.threshold.image = "conformal:0.01"
+    fails(caplog, "train", job(tmp_path / "out", config), "99")
+
+
+def command(*arguments, limit=None):
+    def shrink():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    line = [sys.executable, "-m", "adjax.main", *arguments]
+    environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(REPO / ".cache/xla"), "PYTHONPATH": str(REPO)}
+    return subprocess.run(
+        line, cwd=REPO, env=environment, capture_output=True, text=True, preexec_fn=shrink if limit else None
+    )
+
+
+@pytest.mark.budget(60)
+def test_a_config_key_that_does_not_exist(tmp_path):
+    found = command("--config=configs/folder.py:test", f"--workdir={tmp_path}", "--config.data.rot=x")
+    assert found.returncode != 0
+    assert "rot" in found.stderr
+
+
+@pytest.mark.budget(60)
+def test_a_full_disk_ends_in_a_message_and_keeps_what_was_written(images, tmp_path):
+    """A limit on the size of files stands in for the disk: the state does not fit, config.json does."""
+    arguments = ("--config=configs/folder.py:test", f"--workdir={tmp_path / 'out'}", f"--config.data.root={images}")
+    found = command(*arguments, limit=100_000)
+    assert found.returncode == FAILED
+    assert "cannot write a checkpoint" in found.stderr
+    assert "Traceback" not in found.stderr
+    assert json.loads((tmp_path / "out/config.json").read_text())["method"]["name"] == "conv_ae"
