@@ -101,6 +101,11 @@ class _explained:
             last = self.store.latest_step()
             kept = "no checkpoint was written before" if last is None else f"checkpoint {last} is intact"
             raise UserError(
-                f"{self.store.directory}: cannot write a checkpoint ({str(error).splitlines()[0][:200]}); {kept}. "
+                f"{self.store.directory}: cannot write a checkpoint ({_reason(error)}); {kept}. "
                 "Free space there, or resume with another --workdir"
             ) from error
+
+
+def _reason(error: Exception) -> str:
+    """What the system said at the end of a chain of wrappers: "No space left on device"."""
+    return str(error).strip().splitlines()[-1].rsplit(": ", 1)[-1]

@@ -62,8 +62,10 @@ def finish(config: ConfigDict, mode: str | None) -> ConfigDict:
         config.fit.batch_size, config.fit.log_every = 4, 1
         config.score.batch_size, config.score.chunk = 2, 4
         config.data.limit = 4
-        config.data.size = config.data.size and 32
-        config.data.tile, config.data.stride = config.data.tile and 32, config.data.tile and 32
+        if config.data.tile:
+            config.data.tile = config.data.stride = 32
+        else:
+            config.data.size = 32
         config.threshold.image = config.threshold.image and "max"
         if config.data.dataset == "filaments":
             config.data.options.update(size=64, n_train=6, n_test_good=3, n_test_defect=3)

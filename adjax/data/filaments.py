@@ -30,29 +30,32 @@ from PIL import Image
 from scipy import ndimage
 from tqdm import tqdm
 
-from adjax.synthesis.filaments import FAMILY, KINDS, LEVELS, OPTICS, VERSION, crossings, defective, image_key, normal
+from adjax.synthesis.filaments import (
+    FAMILY,
+    KINDS,
+    LEVELS,
+    OPTICS,
+    TAU,
+    VERSION,
+    Pair,
+    crossings,
+    defective,
+    image_key,
+    normal,
+)
 from adjax.types import UserError
 
 SPLITS = {"train": 0, "test_good": 1, "test_defect": 2}  # numbers that enter the keys
-ATTEMPTS = 50
+ATTEMPTS = 50  # draws of a defect
+PATIENCE = 10  # draws in one scene: some have no place for some defect
 SMALLEST = 12  # px of an instance that can be seen; textures 500 on a full-size image
+SHOWN = 0.25  # least share of an instance's extent in its mask
+CHANGED = 0.05  # least share of an instance's extent that differs from the twin
 FULL = 1024
 ON_CROSSING = 15.0  # px
 COMPACT = ("blob", "speck", "flake", "beaded")  # without holes in their masks
-FIRST = (
-    "broken",
-    "blur",
-    "blob",
-    "beaded",
-    "curvature",
-    "film",
-    "bent",
-    "density",
-    "speck",
-    "thickened",
-    "width",
-    "fibre",
-)
+# The order in which few images are spread over types: every family in turn.
+FIRST = ("broken", "blur", "blob", "beaded", "curvature", "film", "bent", "density", "speck", "thickened", "width")
 
 
 class Item(NamedTuple):
@@ -87,17 +90,16 @@ def generate(
     to be had. Raises UserError when the folder holds something else, and for impossible parameters.
     """
     types = _choose(tuple(types), n_test_defect)
-    counts = dict(n_train=n_train, n_test_good=n_test_good, n_test_defect=n_test_defect)
+    counts = {"n_train": n_train, "n_test_good": n_test_good, "n_test_defect": n_test_defect}
     _check(level, optics, size, counts)
-    manifest = dict(
-        version=VERSION, level=level, optics=optics, size=size, seed=seed, details=details, types=list(types)
-    )
-    manifest |= counts
+    manifest = {"version": VERSION, "level": level, "optics": optics, "size": size, "seed": seed, "details": details}
+    manifest |= {"types": list(types), **counts}
     root = Path(root).expanduser() if root else _default_root(manifest)
     _claim(root, manifest)
-    items = [Item("train", i, "good") for i in range(n_train)]
-    items += [Item("test_good", i, "good") for i in range(n_test_good)]
-    items += [Item("test_defect", i, types[i % len(types)]) for i in range(n_test_defect)]
+    items = [Item("test_defect", i, types[i % len(types)]) for i in range(n_test_defect)]
+    # Good images right after one defective: their program runs while the other one is still being compiled.
+    items[1:1] = [Item("train", i, "good") for i in range(n_train)]
+    items[1:1] = [Item("test_good", i, "good") for i in range(n_test_good)]
     missing = [item for item in items if not (root / "meta" / f"{item.stem}.json").exists()]
     if missing:
         _write_all(root, missing, manifest, len(items))
@@ -181,20 +183,17 @@ def _make(root: Path, item: Item, manifest: dict[str, Any]) -> None:
 def _defective(root: Path, folder: Path, item: Item, key, how: dict[str, Any], details: bool) -> dict[str, Any]:
     """Draws until every instance can be seen, writes the image and its masks, and returns what is known of it."""
     kind = KINDS.index(item.kind)
-    least = 500 * (how["size"] / FULL) ** 2 if FAMILY[item.kind] == "texture" else SMALLEST
     for attempt in range(ATTEMPTS):
-        pair = jax.tree.map(np.asarray, defective(key, jnp.int32(kind), jnp.int32(attempt), **how))
+        scene = jax.random.fold_in(key, attempt // PATIENCE) if attempt >= PATIENCE else key
+        pair = jax.tree.map(np.asarray, defective(scene, jnp.int32(kind), jnp.int32(attempt), **how))
         visible = pair.visible
         if item.kind in COMPACT:
             visible = ndimage.binary_fill_holes(visible) & pair.extent
         numbers = np.flatnonzero(pair.plan.active) + 1
-        areas = [int(np.sum(visible & (pair.label == n))) for n in numbers]
-        if areas and min(areas) >= least:
+        if len(numbers) and all(_shows(pair, visible, item.kind, n) for n in numbers):
             break
     else:
-        raise UserError(
-            f"no visible defect {item.kind!r} in {ATTEMPTS} draws for {item}: a size over {how['size']} helps"
-        )
+        raise UserError(f"no visible {item.kind!r} in {ATTEMPTS} draws of {item}: take a size over {how['size']}")
     found = crossings.find(pair.lines, how["size"])
     _png(folder / f"{item.stem}.png", pair.image)
     _png(root / "ground_truth" / item.kind / f"{item.stem}_mask.png", np.uint8(255) * visible)
@@ -205,7 +204,17 @@ def _defective(root: Path, folder: Path, item: Item, key, how: dict[str, Any], d
     return known | {"severity": max(i["severity"] for i in instances)}
 
 
-def _details(stem: Path, pair) -> None:
+def _shows(pair: Pair, visible: np.ndarray, kind: str, number: int) -> bool:
+    """Whether an instance is large enough, not hidden, and no regional change of an empty region."""
+    support = pair.label == number
+    area, size = np.sum(visible & support), len(visible)
+    changed = np.mean(np.abs(pair.ideal[1] - pair.ideal[0])[support] > TAU) if support.any() else 0.0
+    if FAMILY[kind] == "texture":
+        return area >= 500 * (size / FULL) ** 2 and (changed >= CHANGED or kind == "noise")
+    return area >= max(SMALLEST, SHOWN * np.sum(support)) and changed >= CHANGED
+
+
+def _details(stem: Path, pair: Pair) -> None:
     for name, image in (("twin", pair.twin), ("extent", np.uint8(255) * pair.extent), ("label", pair.label)):
         _png(stem.with_name(f"{stem.name}_{name}.png"), image)
     _png(stem.with_name(f"{stem.name}_crossings.png"), pair.crossings.astype(np.uint16))
@@ -214,7 +223,7 @@ def _details(stem: Path, pair) -> None:
     _write(stem.with_name(f"{stem.name}_lines.npy"), buffer.getvalue())
 
 
-def _instance(pair, visible: np.ndarray, number: int, found: crossings.Crossings) -> dict[str, Any]:
+def _instance(pair: Pair, visible: np.ndarray, number: int, found: crossings.Crossings) -> dict[str, Any]:
     """Numbers of one instance; boxes are x0, y0, x1, y1, the last ones excluded."""
     y, x = np.nonzero(visible & (pair.label == number))
     away = np.hypot(found.x[:, None] - x[None], found.y[:, None] - y[None]).min(initial=1e4)

@@ -5,7 +5,7 @@ Axes: b batch, h height, w width, c channels.
 
 import optax
 
-from adjax.losses import LOSSES, weighted_map
+from adjax.losses import weighted_map, weighted_terms
 from adjax.losses.names import parse
 from adjax.nets.autoencoder import ConvAutoencoder
 from adjax.optim import gradient_update, learner, weights
@@ -29,7 +29,7 @@ def conv_ae(
     The published settings: latent 100 for woven textures and 500 for the nanofibre set, width 1, "l2" or "ssim".
     """
     loss_weights = parse(loss)
-    residual = weighted_map(parse(score or loss))
+    residual, errors = weighted_map(parse(score or loss)), weighted_terms(loss_weights)
     network = ConvAutoencoder(latent=latent, width=width, dropout=dropout)
 
     def init(key: Key, batch: Batch, info: Info):
@@ -40,7 +40,7 @@ def conv_ae(
     def terms(params, stats, batch: Batch, key: Key):
         image = batch["image"]
         rebuilt = network.apply({"params": params}, image, train=True, rngs={"dropout": key})
-        return {name: LOSSES[name].term(rebuilt, image) for name in loss_weights}, stats
+        return errors(rebuilt, image), stats
 
     def reconstruct(state, batch: Batch, keys):
         del keys

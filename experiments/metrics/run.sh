@@ -5,7 +5,7 @@ cd "$(dirname "$0")"
 venv=${VENV:-.venv}
 if [ ! -x "$venv/bin/python" ]; then
   python3 -m venv "$venv"
-  "$venv/bin/pip" install -q torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu --extra-index-url https://pypi.org/simple
+  "$venv/bin/pip" install -q torch==2.13.0
   "$venv/bin/pip" install -q jax==0.10.2 jaxtyping torchmetrics==1.9.0 matplotlib kornia opencv-python-headless \
     numpy==2.4.6 scipy==1.17.1 scikit-learn==1.9.1 scikit-image==0.26.0 pillow
   # Without their dependencies: anomalib's metrics need none of what its training asks for.

@@ -1,4 +1,4 @@
-"""Prints the measured tables from results.json as Markdown, and puts them between the markers of README.md here."""
+"""Writes the measured tables from results.json between the markers of README.md here, and the times into the project's."""
 
 import json
 import pathlib
@@ -77,12 +77,15 @@ def tables(result):
     return "\n".join(lines)
 
 
-def main():
-    text = tables(json.loads((HERE / "results.json").read_text()))
-    print(text)
-    readme = HERE / "README.md"
+def put(readme, text):
     before, rest = readme.read_text().split(START)
     readme.write_text(before + START + "\n" + text + "\n" + END + rest.split(END)[1])
+
+
+def main():
+    result = json.loads((HERE / "results.json").read_text())
+    put(HERE / "README.md", tables(result))
+    put(HERE.parent.parent / "README.md", "\n".join(times(result)))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 """A method made to be killed: an autoencoder with dropout and a moving average, then a calibration phase whose finish
-takes its time. Run as `python two_phase.py --config=... --workdir=...`: the main command, with this method in its table.
+takes its time. `python two_phase.py --config=... --workdir=...` is the main command with this method in its table.
 """
 
 import os

@@ -1,7 +1,8 @@
 """Defects that change strands or add some: (strands, plan) -> edited strands, what is gone, and which arcs are touched.
 
 Axes: i instance, f strand, l arc position. The last EXTRAS strands are spares, dead in the normal scene.
-Every edit leaves untouched arcs bit for bit as they were: both renderings have their vertices at the same arc positions.
+Every edit leaves untouched arcs bit for bit as they were: both renderings have their vertices at the same arc
+positions.
 """
 
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from jaxtyping import Array, Float
 
 from adjax.synthesis.filaments.geometry import SPACING, Strands
 from adjax.synthesis.filaments.levels import Level
-from adjax.synthesis.filaments.plan import INSTANCES, KINDS, Plan
+from adjax.synthesis.filaments.plan import INSTANCES, Plan
 
 EXTRAS = 2 * INSTANCES  # two spare strands per instance
 
@@ -92,7 +93,7 @@ def moved(strands: Strands, plan: Plan, kind: str) -> Edit:
 
 
 def density(strands: Strands, plan: Plan, level: Level) -> Edit:
-    """Half the images: 40-70 % of the strands fade out towards the disc's core; the other half: strands pinched together."""
+    """40-70 % of the strands fade out towards the disc's core, or, in half of the images, all are pinched together."""
     weight = discs(strands, plan)
     lot = jnp.sin(12.9898 * jnp.arange(strands.x.shape[0], dtype=jnp.float32)[None] + 78.233 * plan.traits[:, 1:2])
     lot = jnp.abs(lot * 43758.5453) % 1.0
@@ -127,7 +128,8 @@ def curvature(strands: Strands, plan: Plan, level: Level) -> Edit:
 
 def width(strands: Strands, plan: Plan, level: Level) -> Edit:
     weight = discs(strands, plan)
-    thick, thin = 1.4 + 0.3 * plan.severity, 0.7 - 0.1 * plan.severity
+    change = level.strength * (0.3 + 0.2 * plan.severity)
+    thick, thin = 1.0 + change, 1.0 / (1.0 + change)
     factor = jnp.where(plan.side > 0, thick, thin)[:, None, None]
     scale = 1.0 + jnp.sum(weight * (factor - 1.0), axis=0)
     return none(strands)._replace(strands=strands._replace(r=strands.r * scale))
@@ -169,29 +171,27 @@ def plateau(strands: Strands, plan: Plan, factor: Array) -> Edit:
 
 
 def thickened(strands: Strands, plan: Plan, level: Level) -> Edit:
-    return plateau(strands, plan, 1.5 + 0.5 * plan.severity)
+    return plateau(strands, plan, 1.0 + max(level.strength, 0.8) * (0.4 + 0.4 * plan.severity))
 
 
 def thinned(strands: Strands, plan: Plan, level: Level) -> Edit:
-    return plateau(strands, plan, 0.6 - 0.3 * plan.severity)
+    return plateau(strands, plan, 0.6 - 0.25 * plan.severity)
 
 
 def beaded(strands: Strands, plan: Plan, level: Level) -> Edit:
-    """One spindle-shaped bead, or a chain of 3-5 at 25-50 px."""
+    """One spindle-shaped bead, or a chain of 3-5 at 25-50 px, hardly larger than knots and crossings."""
     s, own = arcs(strands, plan)
     w = strands.width[plan.strand]
-    radius = jnp.maximum(w * (0.95 + 0.45 * plan.severity), 2.6) * max(level.size, 0.85) ** 0.5
+    radius = jnp.maximum(w / 2 * (1.0 + level.strength * (0.8 + 0.5 * plan.severity)), 2.3)
     h = radius * (1.3 + 0.7 * plan.traits[:, 1])
-    step, number = (
-        25.0 + 25.0 * plan.traits[:, 2],
-        jnp.where(plan.traits[:, 3] < 0.5, 1.0, 3.0 + 2.0 * plan.traits[:, 4]),
-    )
+    step = 25.0 + 25.0 * plan.traits[:, 2]
+    number = jnp.where(plan.traits[:, 3] < 0.5, 1.0, 3.0 + jnp.floor(3.0 * plan.traits[:, 4]))
     floor = jnp.zeros_like(s)
     for k in range(5):
-        middle = (k - (jnp.floor(number) - 1.0) / 2) * step
+        middle = (k - (number - 1.0) / 2) * step
         u = (s - middle[:, None]) / h[:, None]
         one = radius[:, None] * jnp.sqrt(jnp.maximum(1.0 - u * u, 0.0))
-        floor = jnp.maximum(floor, jnp.where(k < jnp.floor(number), 1.0, 0.0)[:, None] * one)
+        floor = jnp.maximum(floor, jnp.where(k < number, 1.0, 0.0)[:, None] * one)
     near = spread((floor > 0).astype(jnp.float32), own) > 0
     swollen = strands._replace(r=jnp.maximum(strands.r, spread(floor, own)))
     return none(strands)._replace(strands=swollen, label=labels(floor > 0, own), demand=dense(near, 1.2))

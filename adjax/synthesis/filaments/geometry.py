@@ -3,7 +3,7 @@
 Axes: f strand, l arc position (1 px apart), v vertex, a vertex attribute (raster.py).
 
 Curvature κ is an Ornstein-Uhlenbeck process (correlation length 40 px, variance 1 / (persistence · 40 px)), so tangents
-have no corners. A strand is alive between the last position outside the canvas before its anchor and the first one after.
+have no corners. A strand is alive from the last position outside the canvas before its anchor to the first one after.
 """
 
 from typing import NamedTuple
@@ -66,11 +66,12 @@ def smooth(knots: Float[Array, "f k"], length: int, scale: float) -> Float[Array
     return jnp.matmul(knots, weights, precision=lax.Precision.HIGHEST)
 
 
-def curvature(n: int, length: int, persistence: float, key) -> Float[Array, "f l"]:
+def curvature(noise: Float[Array, "f l"], persistence: float) -> Float[Array, "f l"]:
+    """The process driven by unit normal noise, from its stationary state on."""
     decay = float(np.exp(-1 / CORRELATION))
-    noise = jax.random.normal(key, (n, length)) / np.sqrt(persistence * CORRELATION)
-    start = jnp.arange(length) == 0  # in its stationary state
-    return recur(noise * jnp.where(start, 1.0, np.sqrt(1 - decay**2))[None], decay)
+    kick = np.full(noise.shape[1], np.sqrt((1 - decay**2) / (persistence * CORRELATION)), np.float32)
+    kick[0] = np.sqrt(1 / (persistence * CORRELATION))
+    return recur(noise * kick[None], decay)
 
 
 def walk(curved, anchor, x, y, angle) -> tuple[Array, Array, Array]:
@@ -96,16 +97,14 @@ def lifetime(x, y, anchor, size: int) -> Bool[Array, "f l"]:
     return (at >= first[:, None]) & (at <= last[:, None]) & whole[:, None]
 
 
-def entries(n: int, size: int, key) -> tuple[Array, Array, Array]:
-    """Start points on the canvas border grown by MARGIN, with directions of random chords; directions are von-Mises-like.
+def entries(uniform: Float[Array, "f 5"], normal: Float[Array, "f"], image: Array, size: int) -> tuple:
+    """Start points on the canvas border grown by MARGIN, and directions, of random chords.
 
-    The mixture of two preferred directions has a random strength per image, none in half of them.
+    Directions scatter about two preferred ones, by an angle that differs from image to image: aligned to isotropic.
     """
-    k_image, k_uniform, k_normal = jax.random.split(key, 3)
-    first, second, strength = jax.random.uniform(k_image, (3,))
-    pick, turn, shift = jax.random.uniform(k_uniform, (3, n))
-    width = jnp.exp(-0.7 + 2.2 * strength)  # radians, wrapped
-    angle = np.pi * jnp.where(pick < 0.5, first, second) + width * jax.random.normal(k_normal, (n,))
+    pick, turn, shift = uniform[:, 0], uniform[:, 1], uniform[:, 2]
+    width = jnp.exp(-0.7 + 2.2 * image[2])  # radians, wrapped
+    angle = np.pi * jnp.where(pick < 0.5, image[0], image[1]) + width * normal
     angle = angle + np.pi * jnp.round(turn)
     c, s, half = jnp.cos(angle), jnp.sin(angle), size / 2 + MARGIN
     offset = (2.0 * shift - 1.0) * half * (jnp.abs(c) + jnp.abs(s))
@@ -118,13 +117,14 @@ def entries(n: int, size: int, key) -> tuple[Array, Array, Array]:
     return px + back * c + centre, py + back * s + centre, angle
 
 
-def companions(main: tuple, level: Level, size: int, key) -> tuple:
-    """Strands that run beside a main one for 100-400 px at 3-8 px and then diverge, or cross it at a grazing angle."""
+def companions(main: tuple, own: Float[Array, "f l"], uniform: Float[Array, "f 5"], level: Level, size: int) -> tuple:
+    """Strands that run beside a main one for 100-400 px at 3-8 px and then diverge, or cross it at a grazing angle.
+
+    `own` is the curvature they have by themselves.
+    """
     x, y, angle, curved, alive = main
-    _, followers, crossers = slots(level, size)
-    n, length = followers + crossers, x.shape[1]
-    k_own, k_draw = jax.random.split(key)
-    which, at, apart, side, run = jax.random.uniform(k_draw, (5, n))
+    (n, length), followers = own.shape, slots(level, size)[1]
+    which, at, apart, side, run = uniform.T
     parent = jnp.floor(which * x.shape[0]).astype(jnp.int32)
     span = jnp.sum(alive, axis=1, dtype=jnp.float32)[parent]
     at = ((0.25 + 0.5 * at) * span).astype(jnp.int32)
@@ -139,7 +139,7 @@ def companions(main: tuple, level: Level, size: int, key) -> tuple:
     followed = followed / (1.0 - followed * offset[:, None])
     along = jnp.abs(jnp.arange(length, dtype=jnp.float32) - middle)[None]
     hold = jax.nn.sigmoid((run[:, None] / 2 - along) / 12.0)
-    mixed = hold * followed + (1.0 - hold) * curvature(n, length, level.persistence, k_own)
+    mixed = hold * followed + (1.0 - hold) * own
     px, py, pa = (jnp.take_along_axis(u[parent], at[:, None], axis=1)[:, 0] for u in (x, y, angle))
     anchor = jnp.full((n,), middle, jnp.int32)
     px, py = px - jnp.sin(pa) * offset, py + jnp.cos(pa) * offset
@@ -149,17 +149,20 @@ def companions(main: tuple, level: Level, size: int, key) -> tuple:
 
 def centre_lines(level: Level, size: int, key) -> tuple[Array, Array, Array, Array, Array]:
     """(x, y, angle, curvature, alive), each [f l]: ordinary strands first, then their companions."""
-    n, length = slots(level, size)[0], positions(size)
-    k_count, k_entry, k_curve, k_companions = jax.random.split(key, 4)
-    x, y, angle = entries(n, size, k_entry)
-    curved = curvature(n, length, level.persistence, k_curve)
-    x, y, angle = walk(curved, jnp.zeros((n,), jnp.int32), x, y, angle)
+    n, total = slots(level, size)[0], sum(slots(level, size))
+    k_uniform, k_normal = jax.random.split(key)
+    uniform = jax.random.uniform(k_uniform, (total + 1, 5))
+    normal = jax.random.normal(k_normal, (total, positions(size) + 1))
+    curved = curvature(normal[:, 1:], level.persistence)
+    x, y, angle = entries(uniform[:n], normal[:n, 0], uniform[-1], size)
+    x, y, angle = walk(curved[:n], jnp.zeros((n,), jnp.int32), x, y, angle)
     low = level.strands[0] / level.strands[1]
-    number = n * jax.random.uniform(k_count, minval=low, maxval=1.0)
+    number = n * (low + (1.0 - low) * uniform[-1, 3])
     alive = lifetime(x, y, jnp.full((n,), STEP_IN, jnp.int32), size)
     alive = alive & (jnp.arange(n, dtype=jnp.float32) < number)[:, None]
-    others = companions((x, y, angle, curved, alive), level, size, k_companions)
-    return tuple(jnp.concatenate([a, b]) for a, b in zip((x, y, angle, curved, alive), others))
+    main = (x, y, angle, curved[:n], alive)
+    others = companions(main, curved[n:], uniform[n:total], level, size)
+    return tuple(jnp.concatenate([a, b]) for a, b in zip(main, others))
 
 
 def dress(lines: tuple, level: Level, optics: Optics, key) -> Strands:
@@ -193,7 +196,7 @@ def vertex_count(size: int) -> int:
 
 
 def vertices(strands: Strands, gone: Array, label: Array, demand: Array, count: int) -> Float[Array, "f v a"]:
-    """Samples the strands at `demand` vertices per px (at most `count` in all: then evenly thinner), in painter's order.
+    """Samples the strands at `demand` vertices per px (`count` at most: then evenly thinner), in painter's order.
 
     Where `gone` is set there is nothing, but the vertices keep their places.
 

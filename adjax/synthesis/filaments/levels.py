@@ -7,7 +7,7 @@ REFERENCE = 1024  # px: strand counts are given for this side and scale with the
 
 
 class Level(NamedTuple):
-    """Ranges are (low, high). Contrast and size factors concern the defects alone."""
+    """Ranges are (low, high). Size and strength concern the defects alone."""
 
     strands: tuple[int, int]
     persistence: float  # px; the smaller the curlier
@@ -17,7 +17,7 @@ class Level(NamedTuple):
     gradient: float  # illumination, centre to border
     charging: float  # strength of halos, streaks and line jitter
     size: float  # factor on the defects' lengths
-    contrast: float  # tolerance of a defect's grey against the strands around it
+    strength: float  # factor on the defects' graded changes: of width, contrast, noise
     near: float  # share of deformed strands placed within 15 px of a crossing
     grazing: int  # pairs that cross at less than 15 degrees
     bundles: float = 0.1  # share of strands that follow another one for a while
@@ -25,10 +25,10 @@ class Level(NamedTuple):
 
 
 LEVELS = {
-    "L1": Level((60, 90), 2000.0, 0.0, 0.0, 200.0, 0.05, 0.0, 1.5, 0.20, 0.2, 0),
-    "L2": Level((120, 160), 1000.0, 0.6, 0.15, 100.0, 0.10, 0.3, 1.0, 0.10, 0.4, 2),
-    "L3": Level((180, 240), 600.0, 1.2, 0.25, 60.0, 0.15, 0.6, 0.7, 0.05, 0.5, 5),
-    "L4": Level((220, 280), 400.0, 1.2, 0.25, 40.0, 0.20, 1.0, 0.5, 0.02, 0.6, 10),
+    "L1": Level((50, 75), 2000.0, 0.0, 0.0, 200.0, 0.05, 0.0, 1.5, 1.5, 0.2, 0),
+    "L2": Level((115, 155), 1000.0, 0.6, 0.15, 100.0, 0.10, 0.3, 1.0, 1.0, 0.4, 2),
+    "L3": Level((180, 240), 600.0, 1.2, 0.25, 60.0, 0.15, 0.6, 0.7, 0.8, 0.5, 5),
+    "L4": Level((220, 280), 400.0, 1.2, 0.25, 40.0, 0.20, 1.0, 0.5, 0.6, 0.6, 10),
 }
 
 

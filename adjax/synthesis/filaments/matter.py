@@ -5,7 +5,6 @@ Axes: i instance, h height, w width. Everything here works on one image.
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -49,7 +48,7 @@ def drop(plan: Plan, i: int, size: int) -> Body:
     u, radius = outline(plan, i, size, 0.15)
     outside = (u - 1.0) * radius
     dome = jnp.sqrt(jnp.maximum(1.0 - u * u, 0.0))
-    rim = 0.12 * jnp.exp(-jnp.square(outside / 1.5))
+    rim = 0.06 * jnp.exp(-jnp.square(outside / 1.5))
     return Body(jnp.clip(0.5 - outside, 0.0, 1.0), 0.88 + 0.18 * dome + rim, outside)
 
 
@@ -76,22 +75,25 @@ def solid(below: Array, body: Body, grey: Array, shadow: float, additive: bool) 
     return body.cover * grey * body.shape + (1.0 - body.cover) * shade * below
 
 
-def film(below: Array, body: Body, share: Array) -> Array:
-    """Pores filled: the mean stays, part of the contrast goes, with a faint rim."""
-    smooth = sensor.wide_blur(below[None], 10.0)[0]
+def film(below: Array, smooth: Array, body: Body, share: Array) -> Array:
+    """Pores filled with the grey of the surroundings: the mean stays, part of the contrast goes, with a faint rim."""
     edge = jnp.clip(0.5 - body.outside / 1.5, 0.0, 1.0)
-    rim = 0.05 * jnp.exp(-jnp.square(body.outside / 1.2))
+    rim = 0.06 * jnp.exp(-jnp.square(body.outside / 1.2))
     return below + edge * share * (smooth - below) + rim * smooth
 
 
-def bodies(below: Array, kind, plan: Plan, level: Level, optics: Optics) -> tuple[Array, Array]:
-    """(what lies beneath with the bodies in it, instance labels of their supports). `kind` is an index, traced."""
+def bodies(below: Array, image: Array, kind, plan: Plan, level: Level, optics: Optics) -> tuple[Array, Array]:
+    """(what lies beneath with the bodies in it, instance labels of their supports).
+
+    `below` is all that lies deeper than the bodies, `image` the whole picture; `kind` is an index, traced.
+    """
     size = below.shape[0]
     low, high = optics.grey
     dark = plan.traits[:, 8] < 0.25
-    greys = low + (high - low) * plan.traits[:, 9]
+    greys = optics.ground + (low + high - 2.0 * optics.ground) * (0.15 + 0.4 * plan.traits[:, 9])
     label = jnp.zeros_like(below)
     shadow = optics.shadow * level.shadow
+    smooth = sensor.wide_blur(image[None], 10.0)[0]
 
     def lay(name, i, below):
         if name == "flake":
@@ -99,7 +101,7 @@ def bodies(below: Array, kind, plan: Plan, level: Level, optics: Optics) -> tupl
         elif name == "film":
             u, radius = outline(plan, i, size, 0.22)
             body = Body(u, u, (u - 1.0) * radius)
-            return film(below, body, 0.4 + 0.2 * plan.severity[i]), body.outside
+            return film(below, smooth, body, level.strength * (0.35 + 0.2 * plan.severity[i])), body.outside
         else:
             body = drop(plan, i, size)
         grey = jnp.where(dark[i], 0.05, greys[i]) if name == "speck" else greys[i]
@@ -123,24 +125,24 @@ def regions(plan: Plan, size: int) -> tuple[Float[Array, "i h w"], Float[Array, 
     return weights, jnp.max(jnp.where(weights > 0.5, number, 0.0), axis=0)
 
 
-def texture(clean: Array, image: Array, kind, plan: Plan) -> tuple[Array, Array, Array]:
+def texture(clean: Array, image: Array, kind, plan: Plan, level: Level) -> tuple[Array, Array, Array]:
     """(image, noisiness, labels) of the texture family: blurred, noisier, or with the twin's mean grey restored."""
     weights, label = regions(plan, clean.shape[0])
     weight = jnp.max(weights, axis=0)
 
     def defocused(image):
         sigma = 1.5 + 1.5 * plan.severity[:1]
-        return image + weight * (sensor.blur(image[None], sigma, 9)[0] - image)
+        share = min(1.0, 0.6 * level.strength) * weight
+        return image + share * (sensor.blur(image[None], sigma, 9)[0] - image)
 
     def levelled(image):
-        """The mean grey of every disc equals the twin's."""
-        missing = jnp.sum(weights * (clean - image)[None], axis=(1, 2)) / jnp.maximum(
-            jnp.sum(weights, axis=(1, 2)), 1.0
-        )
+        """Every disc has the mean grey of its twin."""
+        missing = jnp.sum(jnp.where(weights > 0, (clean - image)[None], 0.0), axis=(1, 2))
+        missing = missing / jnp.maximum(jnp.sum(weights, axis=(1, 2)), 1.0)
         return image + jnp.sum(weights * missing[:, None, None], axis=0)
 
     noisy = kind == KINDS.index("noise")
-    power = jnp.where(plan.side[0] > 0, 2.0 + plan.severity[0], 0.5 - 0.2 * plan.severity[0])
+    power = jnp.exp(plan.side[0] * level.strength * (0.35 + 0.35 * plan.severity[0]))
     noisiness = jnp.where(noisy, 1.0 + weight * (jnp.sqrt(power) - 1.0), 1.0)
     which = jnp.where(kind == KINDS.index("blur"), 1, jnp.where(noisy, 2, 0))
     image = lax.switch(which, (levelled, defocused, lambda image: image), image)

@@ -23,6 +23,7 @@ FAMILY = {kind: family for family, kinds in TYPES.items() for kind in kinds}
 INSTANCES = 3
 CANDIDATES = 32
 NEAR = 15.0  # px from a crossing
+GRAZING = 0.44  # radians: 25 degrees
 TRAITS = 10
 
 # Radius (texture, foreign) or half-length along the strand (deformation) in px at size factor 1.
@@ -49,37 +50,43 @@ class Plan(NamedTuple):
     depth: Array  # scalar: share of the strands that lie beneath the foreign bodies
 
 
-def clearance(strands: geometry.Strands, f: Array, x: Array, y: Array) -> Float[Array, "k"]:
-    """Distance in px from places on strands `f` to the nearest point of another strand."""
+def neighbours(strands: geometry.Strands, f: Array, at: Array) -> tuple[Float[Array, "k"], Float[Array, "k"]]:
+    """(distance in px, angle in [0, π/2]) from places on strands `f` to the nearest point of another strand."""
+    x, y, angle = strands.x[f, at], strands.y[f, at], strands.angle[f, at]
     px, py, there = (u[:, ::4] for u in (strands.x, strands.y, strands.alive))
     square = (px[None] - x[:, None, None]) ** 2 + (py[None] - y[:, None, None]) ** 2
     other = (jnp.arange(px.shape[0])[None] != f[:, None])[:, :, None] & (there > 0)[None]
-    return jnp.sqrt(jnp.min(jnp.where(other, square, 1e8), axis=(1, 2)))
+    square = jnp.where(other, square, 1e8).reshape(len(f), -1)
+    nearest = jnp.argmin(square, axis=1)
+    turn = strands.angle[:, ::4].ravel()[nearest] - angle
+    return jnp.sqrt(jnp.min(square, axis=1)), jnp.abs(jnp.arcsin(jnp.sin(turn)))
 
 
 def places(strands: geometry.Strands, near: float, followers: tuple[int, int], merged, size: int, keys) -> tuple:
-    """(strand, arc position) per instance: the best of CANDIDATES, near a crossing in a share of the instances.
+    """(strand, arc position, whether it will do) per instance: the best of CANDIDATES.
 
-    Merging wants two strands side by side, so its candidates are the `followers`, at the middle of their common run.
+    A share of `near` wants to be near a crossing, the others away from one. Merging wants two strands side by side, so
+    every other of its candidates is a follower (`followers`: first and number), near the middle of the common run.
     """
     k_pick, k_near = keys
     u, v, w, toss = jax.random.uniform(k_pick, (4, INSTANCES * CANDIDATES))
     n, length = strands.x.shape
     first, count = followers
-    f = jnp.floor(jnp.where(merged, first + u * count, u * n)).astype(jnp.int32)
+    beside = merged & (jnp.arange(INSTANCES * CANDIDATES) % 2 == 0)
+    f = jnp.floor(jnp.where(beside, first + u * count, u * n)).astype(jnp.int32)
     weight = strands.alive[f]
-    start = jnp.argmax(weight, axis=1)
+    start = jnp.argmax(weight, axis=1).astype(jnp.int32)
     span = jnp.sum(weight, axis=1)
-    at = start.astype(jnp.int32) + ((0.05 + 0.9 * v) * span).astype(jnp.int32)
-    at = jnp.where(merged, length // 2 + ((v - 0.5) * 40.0).astype(jnp.int32), jnp.minimum(at, length - 1))
+    at = start + ((0.05 + 0.9 * v) * span).astype(jnp.int32)
+    at = jnp.where(beside, length // 2 + ((v - 0.5) * 40.0).astype(jnp.int32), jnp.minimum(at, length - 1))
     x, y = strands.x[f, at], strands.y[f, at]
     border = jnp.minimum(jnp.minimum(x, y), size - 1 - jnp.maximum(x, y))
-    gap = clearance(strands, f, x, y)
+    gap, angle = neighbours(strands, f, at)
     wants = jnp.repeat(jax.random.bernoulli(k_near, near, (INSTANCES,)), CANDIDATES)
     fits = jnp.where(wants, gap < 0.6 * NEAR, gap > NEAR)
-    fits = jnp.where(merged, (gap > 3.0) & (gap < 11.0), fits)
+    fits = jnp.where(merged, (gap > 3.0) & (gap < 11.0) & (angle < GRAZING), fits)
     inside = (border > min(24.0, size / 6)) & (span > 0)
-    score = jnp.where(fits, 4.0, 0.0) + jnp.where(inside, 8.0, 0.0) + strands.z[f] + w + 0.1 * toss
+    score = jnp.where(fits, 4.0, 0.0) + jnp.where(inside, 8.0, 0.0) + 2.0 * strands.z[f] + w + 0.1 * toss
     best = jnp.argmax(score.reshape(INSTANCES, CANDIDATES), axis=1) + jnp.arange(INSTANCES) * CANDIDATES
     usable = (border[best] > 4.0) & (span[best] > 0) & (fits[best] | ~merged)
     return f[best], at[best], usable
@@ -113,5 +120,5 @@ def draw(strands: geometry.Strands, kind, level: Level, size: int, key) -> Plan:
         traits[:, 3],
         jnp.where(traits[:, 4] < 0.5, -1.0, 1.0),
         traits[:, 4:],
-        0.15 + 0.85 * depth,
+        jnp.where(kind == KINDS.index("film"), 0.5 + 0.5 * depth, 0.15 + 0.85 * depth),
     )

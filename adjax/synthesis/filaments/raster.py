@@ -6,8 +6,8 @@ Vertex attributes (`ATTRIBUTES`): x, y in px (pixel centres are integers), r hal
 there), g grey, s softness of the edge in px (1: sharp), e label of the edit that made it (0: none).
 
 Distances are exact to the polyline's segments. Pieces of one strand that follow each other are one body; a strand that
-comes back to a tile is a second body, so self-crossings have an over and an under too. Nothing is capped: a tile's list is
-a range of one sorted array.
+comes back to a tile is a second body, so self-crossings have an over and an under too. Nothing is capped: a tile's list
+is a range of one sorted array.
 """
 
 from typing import NamedTuple

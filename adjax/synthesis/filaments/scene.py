@@ -1,7 +1,7 @@
 """Whole pictures from keys: the normal scene, and the same scene with a defect beside its twin without.
 
 Axes: b image, h height, w width, f strand, v vertex, a vertex attribute. Streams of randomness are separate by name
-(STREAMS): a defect changes no normal strand and no noise. Each stage is a program of its own, because one program of all
+(STREAMS): a defect changes no normal strand and no noise. Each stage is a program of its own, because one of all
 takes longer to compile than the sum of its parts; inside a caller's jit they become one.
 """
 
@@ -62,12 +62,14 @@ def image_key(seed: int, split: int, index: int):
 def ground(size: int, optics: Optics, key) -> Float[Array, "h w"]:
     """The substrate: slow random textures of about 12 px and of about 60 px."""
 
-    def cloud(scale, k):
-        n = size // scale + 2
-        return jax.image.resize(jax.random.normal(k, (n, n)), (n * scale, n * scale), "cubic")[:size, :size]
+    fine, slow = size // 16 + 2, size // 64 + 2
+    noise = jax.random.normal(key, (fine * fine + slow * slow,))
 
-    k_fine, k_slow = jax.random.split(key)
-    return jnp.maximum(optics.ground + optics.texture * (0.6 * cloud(16, k_fine) + 0.8 * cloud(64, k_slow)), 0.0)
+    def cloud(part, n, scale):
+        return jax.image.resize(part.reshape(n, n), (n * scale, n * scale), "cubic")[:size, :size]
+
+    clouds = 0.6 * cloud(noise[: fine * fine], fine, 16) + 0.8 * cloud(noise[fine * fine :], slow, 64)
+    return jnp.maximum(optics.ground + optics.texture * clouds, 0.0)
 
 
 def strands_of(key, level: str, optics: str, size: int) -> geometry.Strands:
@@ -80,7 +82,7 @@ def strands_of(key, level: str, optics: str, size: int) -> geometry.Strands:
 
 def surroundings(key, level: str, optics: str, size: int) -> tuple[Array, sensor.Exposure]:
     base = ground(size, OPTICS[optics], jax.random.fold_in(stream(key, "appearance"), 1))
-    return base, sensor.draw_exposure(LEVELS[level], OPTICS[optics], stream(key, "sensor"))
+    return base, sensor.draw_exposure(LEVELS[level], OPTICS[optics], size, stream(key, "sensor"))
 
 
 @staged
@@ -118,6 +120,13 @@ def compose_pair(key, kind, attempt, *, level: str, optics: str, size: int) -> t
 
 
 @staged
+def shade(scene: Scene, *, level: str, optics: str, size: int) -> Float[Array, "b h w"]:
+    """The ideal greys of `paint` alone: what is not asked for is not computed."""
+    nowhere = jnp.zeros(scene.ground.shape[:1])
+    return paint(scene, nowhere, level=level, optics=optics, size=size).grey
+
+
+@staged
 def paint(scene: Scene, depth: Float[Array, "b"], *, level: str, optics: str, size: int) -> raster.Picture:
     """Ideal greys before the lens; `depth` is the share of strands that lie beneath the foreign bodies."""
     look = raster.Look(OPTICS[optics].shadow * LEVELS[level].shadow, OPTICS[optics].edge, OPTICS[optics].additive)
@@ -141,11 +150,11 @@ def alter(
     still = jnp.ones_like(clean), jnp.zeros_like(clean)
 
     def add_bodies(image):
-        below, label = matter.bodies(picture.below[1], kind, plan, LEVELS[level], OPTICS[optics])
+        below, label = matter.bodies(picture.below[1], image, kind, plan, LEVELS[level], OPTICS[optics])
         return image + picture.through[1] * (below - picture.below[1]), still[0], label
 
     def change_texture(image):
-        return matter.texture(clean, image, kind, plan)
+        return matter.texture(clean, image, kind, plan, LEVELS[level])
 
     which = jnp.where(matter.is_texture(kind), 1, jnp.where(matter.is_body(kind), 2, 0))
     branches = (lambda image: (image, *still), change_texture, add_bodies)
@@ -171,15 +180,15 @@ def masks(ideal: Float[Array, "2 h w"], label: Float[Array, "h w"], kind) -> tup
 
 def normal(keys, *, level: str, optics: str, size: int) -> tuple[UInt8[Array, "b h w"], Float[Array, "b f v a"]]:
     """Images without defects, one per key, and their centre lines."""
-    how = dict(level=level, optics=optics, size=size)
+    how = {"level": level, "optics": optics, "size": size}
     scene = compose(keys, **how)
-    grey = paint(scene, jnp.zeros(keys.shape), **how).grey
+    grey = shade(scene, **how)
     return develop(grey, scene.exposure, jnp.ones_like(grey), **how)[1], scene.vertices
 
 
 def defective(key, kind, attempt, *, level: str, optics: str, size: int) -> Pair:
     """One image with 1-3 instances of defect `kind` (an index into KINDS), and its twin."""
-    how = dict(level=level, optics=optics, size=size)
+    how = {"level": level, "optics": optics, "size": size}
     scene, plan = compose_pair(key, kind, attempt, **how)
     picture = paint(scene, jnp.stack([plan.depth, plan.depth]), **how)
     grey, noisiness, label = alter(picture, kind, plan, **how)

@@ -1,6 +1,6 @@
 """From ideal greys to an 8-bit picture: point spread, illumination, charging, photons, read-out.
 
-Axes: b image, h height, w width. Noise is one normal number per pixel, scaled by √(grey / electrons + read²): wherever the
+Axes: b image, h height, w width. Noise is one normal number per pixel, scaled by √(grey / electrons + read²): where the
 ideal greys of two renderings are equal, so are the noisy ones.
 """
 
@@ -17,6 +17,7 @@ from adjax.synthesis.filaments.recurrence import recur
 
 READ = 0.01  # standard deviation of the read-out noise
 RADIUS = 6  # px, of the point spread
+RELIEF = 96  # px, of the specimen's bulges
 
 
 class Exposure(NamedTuple):
@@ -24,6 +25,7 @@ class Exposure(NamedTuple):
 
     psf: Float[Array, "2"]  # standard deviations along h and w, px
     defocus: Float[Array, "2"]  # growth of the point spread from the centre to the border along h and w
+    relief: Float[Array, "n n"]  # height of the specimen out of focus, on a coarse grid
     slope: Float[Array, "2"]  # illumination along h and w, centre to border
     halo: Array
     streak: Array
@@ -34,8 +36,9 @@ class Exposure(NamedTuple):
     noise: Array  # the data of a key: twins share it on purpose
 
 
-def draw_exposure(level: Level, optics: Optics, key) -> Exposure:
-    k_draw, k_noise = jax.random.split(key)
+def draw_exposure(level: Level, optics: Optics, size: int, key) -> Exposure:
+    k_draw, k_relief, k_noise = jax.random.split(key, 3)
+    relief = jax.random.normal(k_relief, (size // RELIEF + 2,) * 2) * min(0.4, 0.7 * level.deep_blur)
     psf, ratio, flip, angle, turn, slope, focus, halo, streak, line, gain, offset = jax.random.uniform(k_draw, (12,))
     psf = optics.psf[0] + (optics.psf[1] - optics.psf[0]) * psf
     ratio = jnp.sqrt(1.0 + (optics.stretch - 1.0) * ratio) ** jnp.where(flip < 0.5, 1.0, -1.0)
@@ -44,6 +47,7 @@ def draw_exposure(level: Level, optics: Optics, key) -> Exposure:
     return Exposure(
         psf * jnp.stack([ratio, 1.0 / ratio]),
         0.3 * focus * jnp.stack([jnp.sin(angle), jnp.cos(angle)]),
+        relief,
         level.gradient * slope * jnp.stack([jnp.sin(turn), jnp.cos(turn)]),
         0.05 * charge * (1.0 + halo),
         0.03 * charge * (1.0 + streak),
@@ -90,12 +94,17 @@ def field(h: int, w: int) -> tuple[Array, Array]:
 
 
 def focus(image: Float[Array, "b h w"], exposure: Exposure) -> Float[Array, "b h w"]:
-    """The point spread: elliptic, and wider towards one border."""
+    """The point spread: elliptic, wider towards one border and where the specimen bulges out of focus.
+
+    So a region of little contrast is nothing unusual.
+    """
     sharp = gauss(gauss(image, exposure.psf[:, 0], 1, RADIUS), exposure.psf[:, 1], 2, RADIUS)
-    soft = blur(sharp, jnp.full(image.shape[:1], 0.8), 3)
+    soft = blur(sharp, jnp.full(image.shape[:1], 1.4), 4)
     y, x = field(*image.shape[1:])
-    share = jnp.clip(exposure.defocus[:, :1, None] * y + exposure.defocus[:, 1:, None] * x, 0.0, 1.0) * 2.0
-    return sharp + jnp.minimum(share, 1.0) * (soft - sharp)
+    n = exposure.relief.shape[1] * RELIEF
+    bulge = jax.image.resize(exposure.relief, (image.shape[0], n, n), "cubic")[:, : image.shape[1], : image.shape[2]]
+    share = bulge + exposure.defocus[:, :1, None] * y + exposure.defocus[:, 1:, None] * x
+    return sharp + jnp.clip(share, 0.0, 0.8) * (soft - sharp)
 
 
 def trail(bright: Float[Array, "b h w"], decay: float) -> Float[Array, "b h w"]:

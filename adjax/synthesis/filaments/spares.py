@@ -53,7 +53,7 @@ def merged(strands: Strands, plan: Plan, level: Level) -> Edit:
         x=(px + own.x) / 2,
         y=(py + own.y) / 2,
         r=jnp.maximum(gap / 2 * taper, 0.8),
-        g=jnp.broadcast_to((own.grey + strands.grey[f])[:, None] / 2, s.shape),
+        g=jnp.broadcast_to(0.8 * jnp.minimum(own.grey, strands.grey[f])[:, None], s.shape),
         alive=alive.astype(jnp.float32),
         z=jnp.maximum(own.z, strands.z[f]) + 1e-4,
     )
@@ -91,21 +91,22 @@ def fibre(strands: Strands, plan: Plan, level: Level) -> Edit:
     """One thick foreign fibre, a flat ribbon or (half of them) hollow, of ordinary grey."""
     x, y, s = line(strands, plan, 0.008 * (plan.traits[:, 2] - 0.5))
     alive = (jnp.abs(s) < plan.extent[:, None]).astype(jnp.float32) * plan.active[:, None]
-    r = (3.5 + 2.5 * plan.severity)[:, None] * max(level.size, 0.7) ** 0.5 + 0.0 * s
-    grey = jnp.broadcast_to((0.36 + 0.2 * plan.traits[:, 3])[:, None] * scale_of(strands), s.shape)
+    r = (3.2 + 1.8 * level.strength * plan.severity)[:, None] + 0.0 * s
+    grey = jnp.broadcast_to((0.27 + 0.17 * plan.traits[:, 3])[:, None] * scale_of(strands), s.shape)
     z = 0.2 + 0.8 * plan.traits[:, 5]
     edit = put(none(strands), 0, x=x, y=y, r=r, g=grey, alive=alive, z=z, soft=jnp.ones(INSTANCES))
     core = alive * jnp.where(plan.traits[:, 4] < 0.5, 1.0, 0.0)[:, None]
-    inner = dict(x=x, y=y, r=0.45 * r, g=0.75 * grey, alive=core)
+    inner = {"x": x, "y": y, "r": 0.45 * r, "g": 0.75 * grey, "alive": core}
     return put(edit, 1, z=z + 1e-5, soft=jnp.full(INSTANCES, 2.0), **inner)
 
 
 def scratch(strands: Strands, plan: Plan, level: Level) -> Edit:
     """A dark straight line in the substrate, beneath every strand."""
+    ground = 0.17 * scale_of(strands)
     x, y, s = line(strands, plan, jnp.zeros(INSTANCES))
     alive = (jnp.abs(s) < plan.extent[:, None]).astype(jnp.float32) * plan.active[:, None]
     r = (1.0 + plan.severity)[:, None] + 0.0 * s
-    grey = jnp.full_like(s, 0.03)
+    grey = jnp.full_like(s, ground / 2)
     return put(none(strands), 0, x=x, y=y, r=r, g=grey, alive=alive, z=jnp.full(INSTANCES, -1.0))
 
 

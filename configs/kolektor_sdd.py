@@ -1,0 +1,14 @@
+"""Commutators with thin cracks (KolektorSDD in MVTec AD's layout): tall grey images, scored by tiles of 128 px.
+
+python -m adjax.main --config=configs/kolektor_sdd.py --config.data.root=DIR --workdir=runs/kolektor_sdd
+"""
+
+from adjax.config import base, finish
+
+
+def get_config(mode=None):
+    config = base()
+    config.method = {"name": "conv_ae", "latent": 100, "width": 1.0, "loss": "ssim", "score": ""}
+    config.data.dataset = "folder"
+    config.fit.steps = {"train": 400}
+    return finish(config, mode)

@@ -1,0 +1,106 @@
+"""The benchmark on disk: layout, resumption to the same bytes, refusal to mix."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from adjax.data import filaments, folder
+from adjax.types import UserError
+
+TINY = {"level": "L1", "size": 96, "n_train": 3, "n_test_good": 2, "n_test_defect": 3}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return filaments.generate(tmp_path_factory.mktemp("data") / "set", **TINY, details=True)
+
+
+def contents(root):
+    return {str(p.relative_to(root)): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
+
+
+def test_ordinary_loaders_read_it(root):
+    source = folder.load(root=str(root))
+    assert len(source.learn) == 3 and len(source.test) == 5
+    assert {r.defect for r in source.test} == {"good", *filaments.FIRST[:3]}
+    assert all(r.masks and r.dtype == "uint8" and r.shape == (96, 96, 1) for r in source.test if r.label == 1)
+
+
+def test_masks_and_meta_agree(root):
+    for path in (root / "ground_truth").rglob("*_mask.png"):
+        mask = np.asarray(Image.open(path))
+        meta = json.loads((root / "meta" / f"{path.stem.removesuffix('_mask')}.json").read_text())
+        assert set(np.unique(mask)) == {0, 255} and meta["type"] == path.parent.name
+        assert sum(i["area"] for i in meta["instances"]) == np.sum(mask > 0)
+        for i in meta["instances"]:
+            x0, y0, x1, y1 = i["box"]
+            assert mask[y0:y1, x0:x1].any() and 0 <= i["severity"] <= 1 and i["crossing_distance"] >= 0
+        assert len(meta["crossings"]["x"]) == len(meta["crossings"]["lower"])
+
+
+def test_details(root):
+    stem = next((root / "ground_truth" / "blob").iterdir()).stem.removesuffix("_mask")
+    image, mask = (
+        np.asarray(Image.open(p))
+        for p in (root / "test" / "blob" / f"{stem}.png", root / "ground_truth" / "blob" / f"{stem}_mask.png")
+    )
+    twin, extent = (np.asarray(Image.open(root / "meta" / f"{stem}_{n}.png")) for n in ("twin", "extent"))
+    assert np.all(extent[mask > 0] == 255) and not np.array_equal(twin, image)
+    crossings = Image.open(root / "meta" / f"{stem}_crossings.png")
+    assert crossings.mode.startswith("I") and np.asarray(crossings).max() >= 2
+
+
+def test_goes_on_to_the_same_bytes(root, tmp_path):
+    before = contents(root)
+    for stem in ("train_0001", "blob_0002", "good_0000"):
+        (root / "meta" / f"{stem}.json").unlink()
+    (root / "train" / "good" / "train_0001.png").unlink()
+    assert filaments.generate(root, **TINY, details=True) == root
+    assert contents(root) == before
+
+
+def test_refuses_to_mix(root, tmp_path):
+    with pytest.raises(UserError, match=r"seed=0 \(wanted 1\)"):
+        filaments.generate(root, **TINY, details=True, seed=1)
+    (tmp_path / "mine.txt").write_text("x")
+    with pytest.raises(UserError, match="other files"):
+        filaments.generate(tmp_path, **TINY)
+    (tmp_path / "manifest.json").write_text("{")
+    with pytest.raises(UserError, match="damaged"):
+        filaments.generate(tmp_path, **TINY)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [({"level": "L9"}, "L9.*L1, L2"), ({"optics": "tem"}, "tem.*sem"), ({"types": ("dent",)}, "dent.*broken"),
+     ({"size": 8}, "size=8"), ({"n_train": -1}, "n_train=-1")],
+)  # fmt: skip
+def test_says_what_is_wrong(tmp_path, wrong, message):
+    with pytest.raises(UserError, match=message):
+        filaments.generate(tmp_path, **(TINY | wrong))
+
+
+def test_default_folder_is_in_the_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("ADJAX_CACHE", str(tmp_path))
+    root = filaments.generate(**(TINY | {"n_train": 1, "n_test_good": 0, "n_test_defect": 0}))
+    assert root.is_relative_to(tmp_path / "filaments") and len(list((root / "train" / "good").iterdir())) == 1
+
+
+def test_command_line(root, capsys):
+    filaments.main(
+        [
+            "--out",
+            str(root),
+            "--level=L1",
+            "--size=96",
+            "--n_train=3",
+            "--n-test-good=2",
+            "--n_test_defect=3",
+            "--details",
+        ]
+    )
+    assert str(root) in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="L9"):
+        filaments.main(["--level=L9"])
