@@ -1,4 +1,4 @@
-"""Road surface with cracks (CrackForest cut into 96 px patches, MVTec AD's layout): whole colour patches.
+"""Road surface with cracks (CrackForest in 96 px patches, MVTec AD layout): whole colour patches.
 
 python -m adjax.main --config=configs/crackforest_patches.py --config.data.root=DIR --workdir=runs/crackforest_patches
 """
@@ -10,5 +10,8 @@ def get_config(mode=None):
     config = base()
     config.method = {"name": "conv_ae", "latent": 100, "width": 1.0, "loss": "ssim", "score": ""}
     config.data.update(dataset="folder", tile=0)
-    config.fit.steps = {"train": 400}
+    # Chosen on normal validation images: after 150 steps on elpv_mono 0.099 is left of 1 - SSIM, at the published
+    # constant 2e-4 0.116.
+    config.optim.update(learning_rate=1e-3, schedule="cosine")
+    config.fit.steps = {"train": 300}
     return finish(config, mode)

@@ -190,7 +190,7 @@ def _defective(root: Path, folder: Path, item: Item, key, how: dict[str, Any], d
         if item.kind in COMPACT:
             visible = ndimage.binary_fill_holes(visible) & pair.extent
         numbers = np.flatnonzero(pair.plan.active) + 1
-        if len(numbers) and all(_shows(pair, visible, item.kind, n) for n in numbers):
+        if len(numbers) and all(shows(pair, visible, item.kind, n) for n in numbers):
             break
     else:
         raise UserError(f"no visible {item.kind!r} in {ATTEMPTS} draws of {item}: take a size over {how['size']}")
@@ -204,7 +204,7 @@ def _defective(root: Path, folder: Path, item: Item, key, how: dict[str, Any], d
     return known | {"severity": max(i["severity"] for i in instances)}
 
 
-def _shows(pair: Pair, visible: np.ndarray, kind: str, number: int) -> bool:
+def shows(pair: Pair, visible: np.ndarray, kind: str, number: int) -> bool:
     """Whether an instance is large enough, not hidden, and no regional change of an empty region."""
     support = pair.label == number
     area, size = np.sum(visible & support), len(visible)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image, ImageDraw
 
-from adjax.data.filaments import _shows
+from adjax.data.filaments import shows
 from adjax.synthesis.filaments import FAMILY, KINDS, defective, image_key
 
 COLUMNS = 3  # types side by side
@@ -23,7 +23,7 @@ def example(kind: str, seed: int, **how):
         number = jnp.int32(KINDS.index(kind))
         pair = jax.tree.map(np.asarray, defective(image_key(seed, 9, index), number, jnp.int32(0), **how))
         if (
-            all(_shows(pair, pair.visible, kind, n) for n in np.flatnonzero(pair.plan.active) + 1)
+            all(shows(pair, pair.visible, kind, n) for n in np.flatnonzero(pair.plan.active) + 1)
             and pair.plan.active[0]
         ):
             return pair

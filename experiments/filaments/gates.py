@@ -22,7 +22,7 @@ from filters import maps, statistics
 from PIL import Image
 from scipy import ndimage, stats
 
-from adjax.data.filaments import _shows
+from adjax.data.filaments import shows
 from adjax.synthesis.filaments import FAMILY, KINDS, VERSION, defective, image_key
 
 REMOVED = ("broken", "thinned", "scratch")
@@ -100,7 +100,7 @@ def measure(kind: str, index: int, seed: int, how: dict) -> dict | None:
     number = jnp.int32(KINDS.index(kind))
     pair = jax.tree.map(np.asarray, defective(image_key(seed, 8, index), number, jnp.int32(0), **how))
     numbers = np.flatnonzero(pair.plan.active) + 1
-    if not len(numbers) or not all(_shows(pair, pair.visible, kind, n) for n in numbers):
+    if not len(numbers) or not all(shows(pair, pair.visible, kind, n) for n in numbers):
         return None
     rng = np.random.default_rng(index)
     responses, plain = maps(pair.image / 255), maps(pair.twin / 255)
@@ -201,7 +201,7 @@ def main() -> None:
     table = {k: summarise(k, rows, normals, sizes, a.level) for k, rows in grouped.items() if rows}
     show(table)
     means = [[r["statistics"][i]["intensity/mean"] for r in results] for i in (0, 1)]
-    same = float(stats.ks_2samp(*means).pvalue)
+    same = float(stats.ks_2samp(*means, method="asymp").pvalue)
     print(f"mean greys of defective images and twins: Kolmogorov-Smirnov p = {same:.2f}")
     if a.out:
         setting = {"version": VERSION, **how, "seed": a.seed, "images": a.images, "limits": LIMITS, "ks_p": same}

@@ -1,4 +1,4 @@
-"""Writes the measured tables from results.json between the markers of README.md here, and the times into the project's."""
+"""Writes the tables of results.json between the markers of README.md here, and the times into the project README too."""
 
 import json
 import pathlib

@@ -9,18 +9,7 @@ import subprocess
 HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parent.parent
 METRICS = ("image_auroc", "pixel_auroc", "pixel_ap", "aupro")
-KEPT = (
-    "dataset",
-    "category",
-    "method",
-    "seed",
-    "n_train",
-    "n_validation",
-    "n_test",
-    "score_rule",
-    "metrics",
-    "reasons",
-)
+KEPT = ("dataset", "category", "method", "seed", "n_train", "n_validation", "n_test", "score_rule", "metrics")
 
 
 def gather(runs: pathlib.Path) -> dict:

@@ -73,6 +73,13 @@ def test_crossings_match_the_pictures(scenes):
     assert np.all(count[np.round(found.y).astype(int), np.round(found.x).astype(int)] >= 2)
 
 
+def test_coverage_and_crossings_stay_as_they_were(scenes):
+    total = sum(len(crossings.find(v, SIZE).x) for v in scenes.vertices)
+    assert total == pytest.approx(25, rel=0.15)
+    count = np.asarray(scene.paint(jax.tree.map(jnp.asarray, scenes), jnp.zeros(10), **HOW).count)
+    assert 0.08 < np.mean(count > 0) < 0.16
+
+
 def test_one_crossing_by_hand():
     v = np.zeros((2, 3, 6), np.float32)
     v[0, :, 0], v[0, :, 1] = [0, 20, 40], 10
