@@ -6,7 +6,7 @@ AUROCs are per image (or per instance, for extended defects), averaged, then fol
   added     against the strands (b) and against the crossings (c) of the same image, each grown by 2 px
   removed   against pores within 3 px of a strand (b)
   extended  the disc's mean against means of random discs of the same radius in the twin of like coverage (b)
-Limits: (b) 0.75, (c) 0.70, best statistic of whole images 0.75 at L2 and 0.65 above, PNG size 0.60; oracle at least 0.97.
+Limits: (b) 0.75, (c) 0.70, best statistic of whole images 0.75 at L2, 0.65 above, PNG size 0.60, oracle 0.97.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Writes the tables of results.json between the markers of README.md here, and the times into the project README too."""
+"""Writes the tables of results.json between the markers of README.md here, and the times into the project README."""
 
 import json
 import pathlib
