@@ -68,7 +68,7 @@ def finish(config: ConfigDict, mode: str | None) -> ConfigDict:
             config.data.size = 32
         config.threshold.image = config.threshold.image and "max"
         if config.data.dataset == "filaments":
-            config.data.options.update(size=64, n_train=6, n_test_good=3, n_test_defect=3)
+            config.data.options.update(size=64, n_train=6, n_test_good=2, n_test_defect=2, types=("blob",))
         if "width" in config.method:
             config.method.width = 0.25
     return config.lock()

@@ -107,6 +107,7 @@ def test_each_image_is_for_itself():
     np.testing.assert_allclose(apply(variables, x)[1:2], apply(variables, x[1:2]), atol=1e-6)
 
 
+@pytest.mark.budget(20)
 def test_learns_one_patch_by_heart():
     """Capacity: the code is wider than the patch."""
     network = ConvAutoencoder(latent=64, width=0.5)
