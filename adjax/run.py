@@ -3,6 +3,7 @@
 All that is learned ends in the checkpoint; evaluate and predict start from it alone.
 """
 
+import json
 import logging
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
@@ -52,7 +53,6 @@ def train(job: Job) -> int:
     method = cfg.make_method(config, info)
     if set(info.steps) != set(method.phases):
         raise UserError(f"config.fit.steps names the phases {sorted(info.steps)}, the method has {list(method.phases)}")
-    workdir.write_json(job.workdir / "config.json", config.to_dict())
     meta = {
         "method": config.method.name,
         "config": config.to_dict(),
@@ -61,6 +61,9 @@ def train(job: Job) -> int:
     }
     with checkpoint.open_store(job.workdir / "checkpoints") as store:
         found = checkpoint.newest(store)
+        if found:
+            _check_same(found[1]["config"], config, store.directory)
+        workdir.write_json(job.workdir / "config.json", config.to_dict())
         if found and found[1]["done"]:
             logging.info("%s: already trained (checkpoint %d)", store.directory, found[0])
             return 0
@@ -70,6 +73,24 @@ def train(job: Job) -> int:
         checkpoint.save(store, fitted.number + 1, fitted.state, meta | place | done | {"done": True})
         checkpoint.wait(store)
     return 0
+
+
+def _check_same(saved: dict, config: ConfigDict, folder) -> None:
+    """A run goes on as it began: only where the data lie and what is written beside it may change."""
+    free = {"data.root", "data.cache_mb", "maps", "baselines", "fit.log_every"}
+    old, new = _flat(saved), _flat(json.loads(json.dumps(config.to_dict())))
+    changed = sorted(k for k in old.keys() | new.keys() if k not in free and old.get(k) != new.get(k))
+    if changed:
+        what = ", ".join(f"{k} was {old.get(k)!r} and is {new.get(k)!r}" for k in changed[:3])
+        raise UserError(f"{folder} holds a run of another configuration: {what}; choose another --workdir")
+
+
+def _flat(tree: dict, above: str = "") -> dict[str, Any]:
+    """{"data.tile": 128, ...}"""
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        flat |= _flat(value, f"{above}{name}.") if isinstance(value, dict) else {above + name: value}
+    return flat
 
 
 def _decide(config: ConfigDict, scorer: Method, state: State, dataset: Dataset) -> dict[str, Any]:

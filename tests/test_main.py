@@ -109,6 +109,16 @@ def test_training_again_keeps_a_finished_run(trained, caplog):
     assert (out / "scores.csv").read_bytes() == before
 
 
+def test_a_run_of_another_configuration_is_not_continued(trained, caplog):
+    root, out = trained
+    before = (out / "config.json").read_bytes()
+    other = settings(root).unlock()
+    other.seed, other.maps = 5, "npy"
+    fails(caplog, "train", job(out, other), "seed was 0 and is 5", "another --workdir")
+    assert "maps was" not in caplog.text
+    assert (out / "config.json").read_bytes() == before
+
+
 def test_eval_warns_of_other_data(trained, tmp_path, caplog):
     root, out = trained
     shutil.copytree(out / "checkpoints", tmp_path / "out/checkpoints")

@@ -22,7 +22,7 @@ def gather(runs: pathlib.Path) -> dict:
         name = path.parent.name.rsplit("-", 1)[0]
         kept = {k: result[k] for k in (*KEPT, "baselines", "threshold", "timing", "versions")}
         found.append({"name": name, **kept, "config": config})
-    return {"commit": commit.strip(), "runs": found}
+    return {"collected_at_commit": commit.strip(), "runs": found}
 
 
 def table(results: dict) -> list[str]:
