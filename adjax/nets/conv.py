@@ -25,24 +25,26 @@ class HalvingConv(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "b 2*h 2*w c"]) -> Float[Array, "b h w f"]:
-        return _affine(self, halving_conv, x)
+        return _affine(self, halving_conv, x, 4)
 
 
 class DoublingConvTranspose(nn.Module):
-    """`nn.ConvTranspose(features, (4, 4), strides=(2, 2), padding="SAME")`: same parameters, same result.
+    """`nn.ConvTranspose(features, (kernel, kernel), (2, 2), padding="SAME")`, kernel 4 or 3: same in all.
 
     As in Flax the kernel is spatially flipped against PyTorch's `ConvTranspose2d(f, 4, 2, 1)`.
     """
 
     features: int
+    kernel: int = 4
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b 2*h 2*w f"]:
-        return _affine(self, doubling_conv_transpose, x)
+        return _affine(self, doubling_conv_transpose, x, self.kernel)
 
 
-def _affine(module: nn.Module, convolve, x: Array) -> Array:
-    kernel = module.param("kernel", nn.initializers.lecun_normal(), (4, 4, x.shape[-1], module.features))
+def _affine(module: nn.Module, convolve, x: Array, side: int) -> Array:
+    kernel = module.param("kernel", nn.initializers.lecun_normal(), (side, side, x.shape[-1], module.features))
+    kernel = jnp.pad(kernel, ((0, 4 - side), (0, 4 - side), (0, 0), (0, 0)))  # a transpose of 3 taps has a fourth of 0
     bias = module.param("bias", nn.initializers.zeros, (module.features,))
     return convolve(x, kernel) + bias[None, None, None, :]
 

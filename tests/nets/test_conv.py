@@ -12,6 +12,7 @@ from adjax.nets.conv import NARROW, DoublingConvTranspose, HalvingConv, doubling
 PAIRS = {
     "halving": (HalvingConv, lambda f: nn.Conv(f, (4, 4), (2, 2), padding=1)),
     "doubling": (DoublingConvTranspose, lambda f: nn.ConvTranspose(f, (4, 4), (2, 2), padding="SAME")),
+    "doubling by 3": (lambda f: DoublingConvTranspose(f, 3), lambda f: nn.ConvTranspose(f, (3, 3), (2, 2))),
 }
 
 
