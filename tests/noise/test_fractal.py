@@ -124,7 +124,8 @@ from adjax.noise import draem_mask, fractal, power_law
 mesh = jax.make_mesh((8,), ("b",), axis_types=(jax.sharding.AxisType.Auto,))
 keys = jax.random.split(jax.random.key(0), 8)
 spread = jax.device_put(keys, jax.NamedSharding(mesh, jax.P("b")))
-for noise in (lambda k: fractal(k, (16, 16, 1)), lambda k: power_law(k, (16, 16, 1)), lambda k: draem_mask(k, (32, 32))):
+shape = (16, 16, 1)
+for noise in (lambda k: fractal(k, shape), lambda k: power_law(k, shape), lambda k: draem_mask(k, (32, 32))):
     one, eight = jax.jit(noise)(keys), jax.jit(noise)(spread)
     np.testing.assert_allclose(np.asarray(eight, np.float32), np.asarray(one, np.float32), atol=1e-6)
 """

@@ -92,7 +92,7 @@ def test_continuity_across_cells(simplex):
 
 @pytest.mark.parametrize(("pull", "dims", "kinds"), [(pull2, 2, 8), (pull3, 3, 24)])
 def test_gradients_are_evenly_and_independently_drawn(pull, dims, kinds):
-    """Over seeds: each gradient as often as the others; no correlation between neighbours, nor in rectangles of four."""
+    """Over seeds: each gradient equally often; no correlation between neighbours, nor in rectangles of four."""
     seeds = jax.random.bits(jax.random.key(1), (dims, 40000), jnp.uint32)
 
     def gradients(*place):
