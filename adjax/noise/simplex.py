@@ -32,8 +32,42 @@ STRETCH2, SQUISH2 = (3**-0.5 - 1) / 2, (3**0.5 - 1) / 2
 NORM2, NORM3 = 47, 103
 
 
-def simplex2(seed: UInt32[Array, "2"], x: Coordinate, y: Coordinate, *, pull: Callable | None = None) -> Coordinate:
-    """Standard deviation 0.3 per unit wavelength; `pull(i, j, dx, dy)` is g · (p − v) of the node labelled i, j."""
+def pull2(i: Label, j: Label, x: Coordinate, y: Coordinate) -> Coordinate:
+    """g is one of the 8 published gradients (±5, ±2) and (±2, ±5): two signs, and which component is long."""
+    h = mix(i, j)
+    x, y = signed(x, h), signed(y, h << np.uint32(1))
+    return 2 * (x + y) + 3 * jnp.where(h << np.uint32(2) < np.uint32(HIGHEST), x, y)
+
+
+def pull3(i: Label, j: Label, k: Label, x: Coordinate, y: Coordinate, z: Coordinate) -> Coordinate:
+    """g is one of the 24 published gradients: three signs, and which component is 11 beside two 4s."""
+    h = mix(i, j, k)
+    x, y, z = signed(x, h), signed(y, h << np.uint32(1)), signed(z, h << np.uint32(2))
+    choice, third = h << np.uint32(3), 2**32 // 3
+    long = jnp.where(choice < np.uint32(third), x, jnp.where(choice < np.uint32(2 * third), y, z))
+    return 4 * (x + y + z) + 7 * long
+
+
+def mix(*labels: Label) -> Label:
+    """One hash of a node's labels; its high bits are the good ones.
+
+    An odd square, not a product with a constant: LLVM would turn every shift of such a product into another product.
+    """
+    h = labels[0]
+    for other in labels[1:]:
+        h = h ^ other
+    h = h ^ (h >> np.uint32(15))
+    return h * (h | np.uint32(1))
+
+
+def signed(c: Coordinate, h: Label) -> Coordinate:
+    """Changes the sign where the highest bit of h is set."""
+    bits = lax.bitcast_convert_type(c, jnp.uint32) ^ (h & np.uint32(HIGHEST))
+    return lax.bitcast_convert_type(bits, jnp.float32)
+
+
+def simplex2(seed: UInt32[Array, "2"], x: Coordinate, y: Coordinate, *, pull: Callable = pull2) -> Coordinate:
+    """`pull(i, j, dx, dy)` is g · (p − v) of the node labelled i, j. Standard deviation 0.37."""
     stretch = (x + y) * np.float32(STRETCH2)
     (m, u), (n, v) = (split(c + stretch, jnp.floor) for c in (x, y))
     # The cell's upper triangle is its lower one seen from the opposite corner: from here on nodes are seen from there.
@@ -49,14 +83,17 @@ def simplex2(seed: UInt32[Array, "2"], x: Coordinate, y: Coordinate, *, pull: Ca
         squish = (du + dv) * np.float32(SQUISH2)
         i = label(0, jnp.where(upper, m + 1 - a, m + a), seed)
         j = label(1, jnp.where(upper, n + 1 - b, n + b), seed)
-        total += kernel(du + squish, dv + squish) * (pull or pull2)(i, j, du + squish, dv + squish)
+        total += kernel(du + squish, dv + squish) * pull(i, j, du + squish, dv + squish)
     return total * np.float32(1 / NORM2)
 
 
 def simplex3(
-    seed: UInt32[Array, "3"], x: Coordinate, y: Coordinate, z: Coordinate, *, pull: Callable | None = None
+    seed: UInt32[Array, "3"], x: Coordinate, y: Coordinate, z: Coordinate, *, pull: Callable = pull3
 ) -> Coordinate:
-    """`pull(i, j, k, dx, dy, dz)` is g · (p − v) of the node labelled i, j, k, all in the coordinates of `cubic`."""
+    """`pull(i, j, k, dx, dy, dz)` is g · (p − v) of the node labelled i, j, k, in the coordinates of `cubic`.
+
+    Standard deviation 0.314.
+    """
     pairs = [split(c, jnp.round) for c in cubic(x, y, z)]
     # Nodes have an even sum. The corner nearest to the point is a node itself, or it has six nodes beside it.
     even = (pairs[0][0] ^ pairs[1][0] ^ pairs[2][0]) & 1 == 0
@@ -66,7 +103,7 @@ def simplex3(
     nodes += [(x2, y0, za), (x2, y1, zb), (xa, y2, z0), (xb, y2, z1), (x0, ya, z2), (x1, yb, z2)]
     total = jnp.zeros_like(x)
     for (i, dx), (j, dy), (k, dz) in nodes:
-        total += kernel(dx, dy, dz) * (pull or pull3)(i, j, k, dx, dy, dz)
+        total += kernel(dx, dy, dz) * pull(i, j, k, dx, dy, dz)
     return total * np.float32(1 / NORM3)
 
 
@@ -108,37 +145,3 @@ def kernel(*d: Coordinate) -> Coordinate:
     rest = 2 - sum(c * c for c in d)
     square = jnp.where(rest > 0, rest, np.float32(0)) ** 2
     return square * square
-
-
-def pull2(i: Label, j: Label, x: Coordinate, y: Coordinate) -> Coordinate:
-    """g is one of the 8 published gradients (±5, ±2) and (±2, ±5): two signs, and which component is long."""
-    h = mix(i, j)
-    x, y = signed(x, h), signed(y, h << np.uint32(1))
-    return 2 * (x + y) + 3 * jnp.where(h << np.uint32(2) < np.uint32(HIGHEST), x, y)
-
-
-def pull3(i: Label, j: Label, k: Label, x: Coordinate, y: Coordinate, z: Coordinate) -> Coordinate:
-    """g is one of the 24 published gradients: three signs, and which component is 11 beside two 4s."""
-    h = mix(i, j, k)
-    x, y, z = signed(x, h), signed(y, h << np.uint32(1)), signed(z, h << np.uint32(2))
-    choice, third = h << np.uint32(3), 2**32 // 3
-    long = jnp.where(choice < np.uint32(third), x, jnp.where(choice < np.uint32(2 * third), y, z))
-    return 4 * (x + y + z) + 7 * long
-
-
-def mix(*labels: Label) -> Label:
-    """One hash of a node's labels; its high bits are the good ones.
-
-    An odd square, not a product with a constant: LLVM would turn every shift of such a product into another product.
-    """
-    h = labels[0]
-    for other in labels[1:]:
-        h = h ^ other
-    h = h ^ (h >> np.uint32(15))
-    return h * (h | np.uint32(1))
-
-
-def signed(c: Coordinate, h: Label) -> Coordinate:
-    """Changes the sign where the highest bit of h is set."""
-    bits = lax.bitcast_convert_type(c, jnp.uint32) ^ (h & np.uint32(HIGHEST))
-    return lax.bitcast_convert_type(bits, jnp.float32)

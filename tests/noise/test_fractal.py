@@ -43,13 +43,10 @@ def test_covariance_is_isotropic_and_as_computed():
     expected = covariance(lags / 8)
     assert abs(expected[0] ** 0.5 - 0.314) < 0.002
     side = 16
-    for direction in ((0, 1), (1, 0)):
-        ends = (slice(n * direction[0], n * direction[0] + side) for n in lags)
-        found = [
-            (image[:, :side, :side] * np.roll(image, -n, 1 + direction.index(1))[:, :side, :side]).mean() for n in lags
-        ]
-        del ends
-        np.testing.assert_allclose(found, expected, atol=0.004)
+    rows = [(image[:, :side, :side] * image[:, :side, n : n + side]).mean() for n in lags]
+    columns = [(image[:, :side, :side] * image[:, n : n + side, :side]).mean() for n in lags]
+    np.testing.assert_allclose(rows, expected, atol=0.004)
+    np.testing.assert_allclose(columns, expected, atol=0.004)
     diagonal = covariance(lags[:3] * 2**0.5 / 8)
     down = [(image[:, :side, :side] * image[:, n : n + side, n : n + side]).mean() for n in lags[:3]]
     up = [(image[:, 8 : 8 + side, :side] * image[:, 8 - n : 8 - n + side, n : n + side]).mean() for n in lags[:3]]

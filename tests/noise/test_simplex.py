@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from adjax.noise import simplex2, simplex3
-from adjax.noise.simplex import NORM2, NORM3, SQUISH2, STEP, cubic, pull2, pull3
+from adjax.noise.simplex import NORM2, NORM3, SQUISH2, STEP, cubic, mix, pull2, pull3
 
 PUBLISHED = json.loads(pathlib.Path(__file__).with_name("published.json").read_text())
 INVERSE = [pow(step, -1, 2**32) for step in STEP]
@@ -110,3 +110,16 @@ def test_gradients_are_evenly_and_independently_drawn(pull, dims, kinds):
         assert np.abs(origin.T @ gradients(*step) / 40000).max() < 5 * variance / 200
     square = [np.sign(gradients(*corner)[:, 0]) for corner in ((0, 0, 0), (1, 1, 0), (1, 0, 1), (2, 1, 1))]
     assert abs(np.prod(square, 0).mean()) < 5 / 200
+
+
+def test_hash_is_white_within_one_seed():
+    """Over a plane of nodes, for 16 seeds: the largest of all powers of a bit stays where that of coin tosses lies."""
+    nodes = np.arange(128, dtype=np.uint32)
+    for seed in np.random.default_rng(0).integers(0, 2**32, (16, 3), dtype=np.uint32):
+        for across, along in ((0, 1), (0, 2), (1, 2)):
+            labels = [(nodes * np.uint32(STEP[axis]) + seed[axis]) for axis in (across, along)]
+            h = mix(labels[0][:, None], labels[1][None], seed[3 - across - along])
+            for bit in (31, 30, 29):
+                toss = (h >> np.uint32(bit) & np.uint32(1)).astype(np.float32) * 2 - 1
+                power = np.abs(np.fft.fft2(toss)) ** 2 / toss.size
+                assert power.ravel()[1:].max() < 22  # exponentially distributed: 3e-4 that any of 1.2 million is larger
