@@ -12,7 +12,14 @@ from adjax.data.tensorflow import tf
 
 AHEAD = 2  # batches ready before they are asked for
 IN_FLIGHT = 2**29  # bytes of batches being made at once, unless a single batch is larger
-_TYPES = {"image": "float32", "_mask": "bool", "_size": "int32", "reasons": "string"}
+_TYPES = {
+    "image": "float32",
+    "_mask": "bool",
+    "_ignore": "bool",
+    "target": "bool",
+    "_size": "int32",
+    "reasons": "string",
+}
 
 
 def run(
@@ -35,11 +42,15 @@ def run(
     def step(*arguments):
         return dict(zip(names, tf().numpy_function(guarded, arguments, [_TYPES[name] for name in names])))
 
-    threads = max(1, min(workers or _processors(), IN_FLIGHT // batch_bytes))
+    threads = threads_for(workers, batch_bytes)
     data = data.map(step, num_parallel_calls=threads, deterministic=True)
     batches = _batches(data.prefetch(min(AHEAD, threads)), failures)
     _open().add(batches)
     return batches
+
+
+def threads_for(workers: int | None, batch_bytes: int) -> int:
+    return max(1, min(workers or _processors(), IN_FLIGHT // batch_bytes))
 
 
 def _batches(data, failures: list[BaseException]) -> Iterator[dict[str, np.ndarray]]:

@@ -5,7 +5,7 @@ import zlib
 import numpy as np
 import pytest
 
-from adjax.data import pipeline
+from adjax.data import decode, pipeline
 from adjax.data.decode import read_image
 from adjax.data.view import View
 from adjax.tiling import Grid, bucket, starts
@@ -69,8 +69,8 @@ def test_sweep_over_whole_images(tmp_path, records):
 
 def test_sweep_decodes_each_image_once_even_without_a_cache(records, monkeypatch):
     calls = []
-    plain = pipeline.decode.decode
-    monkeypatch.setattr(pipeline.decode, "decode", lambda r: calls.append(r.id) or plain(r))
+    plain = decode.decode
+    monkeypatch.setattr(decode, "decode", lambda r: calls.append(r.id) or plain(r))
     list(pipeline.sweep(records, View(), batch_size=2, grid=GRID, cache_mb=0, workers=3))
     assert sorted(calls) == sorted(r.id for r in records)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from adjax.data import pipeline
+from adjax.data import decode, pipeline
 from adjax.data.decode import read_image
 from adjax.data.view import View
 from adjax.types import UserError
@@ -173,8 +173,8 @@ def test_a_broken_file_is_named_when_its_turn_comes(tmp_path, cache_mb):
 
 def test_images_are_decoded_once_while_they_fit(records, monkeypatch):
     calls = Counter()
-    plain = pipeline.decode.decode
-    monkeypatch.setattr(pipeline.decode, "decode", lambda r: calls.update([r.id]) or plain(r))
+    plain = decode.decode
+    monkeypatch.setattr(decode, "decode", lambda r: calls.update([r.id]) or plain(r))
     batches(records, 20, workers=4)
     assert set(calls.values()) == {1}
     calls.clear()
