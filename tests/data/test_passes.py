@@ -2,13 +2,16 @@
 
 import zlib
 
+import jax
 import numpy as np
 import pytest
 
 from adjax.data import decode, pipeline
 from adjax.data.decode import read_image
 from adjax.data.view import View
-from adjax.tiling import Grid, bucket, starts
+from adjax.methods.intensity import intensity
+from adjax.tiling import Grid, bucket, count, cut, place, starts
+from adjax.transforms import tiled
 from adjax.types import UserError
 from tests.data.files import good_images, pixels, record, save
 
@@ -36,8 +39,9 @@ def plain_tiles(records):
     return np.stack(tiles)
 
 
-@pytest.mark.parametrize("options", [{}, {"cache_mb": 0}, {"workers": 4}])
-def test_sweep_gives_every_tile_once_in_order(records, options):
+@pytest.mark.parametrize("options", [{}, {"cache_mb": 0}, {"workers": 4}, {"cache_dir": "cache"}])
+def test_sweep_gives_every_tile_once_in_order(records, options, tmp_path):
+    options = {name: str(tmp_path / value) if name == "cache_dir" else value for name, value in options.items()}
     batches = list(pipeline.sweep(records, View(tile=8, augment=("flip_h",)), batch_size=7, grid=GRID, **options))
     want = plain_tiles(records)
     np.testing.assert_array_equal(valid(batches), want)
@@ -73,6 +77,30 @@ def test_sweep_decodes_each_image_once_even_without_a_cache(records, monkeypatch
     monkeypatch.setattr(decode, "decode", lambda r: calls.append(r.id) or plain(r))
     list(pipeline.sweep(records, View(), batch_size=2, grid=GRID, cache_mb=0, workers=3))
     assert sorted(calls) == sorted(r.id for r in records)
+
+
+def test_scoring_slides_over_the_grid_of_a_pass(records):
+    """`sweep` on the host and `tiled` on the device cut the same tiles, pixel for pixel, in the same order."""
+    swept = valid(pipeline.sweep(records, View(), batch_size=16, grid=GRID))
+    found = {}
+    for members, batch in pipeline.images(records, View(), batch_size=2, grid=GRID):
+        for row, r in enumerate(members):
+            size = batch["_size"][row]
+            places = [place(i, size, GRID) for i in range(int(count(size, GRID)))]
+            found[r.id] = [cut(batch["image"][row], at, GRID.size) for at in places]
+    np.testing.assert_array_equal(swept, np.concatenate([found[r.id] for r in records]))
+
+
+def test_a_tiled_score_is_that_of_the_swept_tiles(records):
+    method = intensity(rule="max")
+    scored = {}
+    for members, batch in pipeline.images(records, View(), batch_size=2, grid=GRID):
+        keys = jax.random.split(jax.random.key(0), 2)
+        scores = jax.jit(tiled(method, GRID, "tile").score)((), batch, keys).score
+        scored |= {r.id: float(score) for r, score in zip(members, scores)}
+    for r in records:
+        tiles = valid(pipeline.sweep([r], View(), batch_size=16, grid=GRID))
+        assert scored[r.id] == pytest.approx(tiles.mean(-1).max(), rel=1e-6)
 
 
 @pytest.mark.parametrize("grid", [GRID, None])
