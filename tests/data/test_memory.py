@@ -2,6 +2,7 @@
 
 import logging as standard
 from collections import Counter, namedtuple
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -87,7 +88,7 @@ def test_what_does_not_fit_is_logged_with_what_is_there(records, caplog):
 
 
 def test_free_memory_is_a_limit_that_the_system_states():
-    lines = open("/proc/meminfo").read().splitlines()
+    lines = Path("/proc/meminfo").read_text().splitlines()
     total = next(int(line.split()[1]) for line in lines if line.startswith("MemTotal")) / 2**10
     assert 0 < memory.free_memory_mb() < total
 

@@ -5,6 +5,7 @@ import zlib
 import jax
 import numpy as np
 import pytest
+import tifffile
 
 from adjax.data import decode, pipeline
 from adjax.data.decode import read_image
@@ -165,3 +166,24 @@ def test_an_unreadable_image_is_told_and_skipped(tmp_path):
     assert all(f"{name} cannot be decoded" in reason for name, reason in skipped)
     with pytest.raises(UserError, match=r"001\.png cannot be decoded"):
         list(pipeline.images(records, View(), batch_size=2))
+
+
+@pytest.mark.parametrize("channels", [1, 5])
+@pytest.mark.parametrize("kind", ["uint16", "float32"])
+def test_depth_and_channels_come_through_every_way(tmp_path, kind, channels):
+    """Neighbouring 16-bit values, and floats between them, differ in every batch as they do in the file."""
+    values = (np.arange(40 * 48 * channels) % 4000 + 30_000).astype(kind).reshape(40, 48, channels)
+    values += 0.25 if kind == "float32" else 0
+    stored = values[..., 0] if channels == 1 else values
+    planes = {} if channels == 1 else {"planarconfig": "contig"}
+    tifffile.imwrite(tmp_path / "x.tif", stored, photometric="minisblack", **planes)
+    deep, view = record(tmp_path / "x.tif"), View(range=(0, 65535))
+    want = values.astype(np.float64) / 65535
+    ((_, scored),) = pipeline.images([deep], view, batch_size=1, grid=GRID)
+    np.testing.assert_allclose(scored["image"][0, :40, :48], want, rtol=2e-7)
+    (whole,) = pipeline.sweep([deep], view, batch_size=1)
+    np.testing.assert_array_equal(whole["image"][0], scored["image"][0, :40, :48])
+    tile = next(pipeline.stream([deep], View(tile=32, range=(0, 65535)), batch_size=1, seed=0))["image"][0]
+    everywhere = np.lib.stride_tricks.sliding_window_view(whole["image"][0], tile.shape)
+    assert tile.shape == (32, 32, channels) and (everywhere == tile).all((-3, -2, -1)).any()
+    np.testing.assert_array_equal(read_image(deep, view), whole["image"][0])
