@@ -27,8 +27,8 @@ def run(
 ) -> Iterator[dict[str, np.ndarray]]:
     """Maps `make` over the elements of a tf.data.Dataset, in order, by `workers` threads (None: one per processor).
 
-    An exception in `make` is raised where its batch would have come. It travels around TensorFlow, which would turn it
-    into one of its own: an empty batch takes its place.
+    An exception in `make` is raised where its batch would have come, be it the first to happen or not. It travels
+    around TensorFlow, which would turn it into one of its own: in its place comes its number, as the image.
     """
     failures: list[BaseException] = []
 
@@ -37,7 +37,9 @@ def run(
             return make(*arguments)
         except BaseException as error:
             failures.append(error)
-            return tuple(np.zeros(0, tf().as_dtype(_TYPES[name]).as_numpy_dtype) for name in names)
+            number = next(i for i, failure in enumerate(failures) if failure is error)
+            empty = (np.zeros(0, tf().as_dtype(_TYPES[name]).as_numpy_dtype) for name in names[1:])
+            return np.float32([number]), *empty
 
     def step(*arguments):
         return dict(zip(names, tf().numpy_function(guarded, arguments, [_TYPES[name] for name in names])))
@@ -56,7 +58,7 @@ def threads_for(workers: int | None, batch_bytes: int) -> int:
 def _batches(data, failures: list[BaseException]) -> Iterator[dict[str, np.ndarray]]:
     for batch in data.as_numpy_iterator():
         if batch["image"].ndim != 4:
-            raise failures[0]
+            raise failures[int(batch["image"][0])]
         yield batch
 
 

@@ -1,5 +1,6 @@
 """Training batches: what a batch holds is decided by seed and number, and by nothing else."""
 
+import time
 from collections import Counter
 from itertools import islice
 
@@ -205,6 +206,25 @@ def test_a_broken_file_is_named_when_its_turn_comes(tmp_path, cache_mb):
     paths[2].write_bytes(paths[2].read_bytes()[:200])
     with pytest.raises(UserError, match=r"002\.png cannot be decoded.*replace or remove it"):
         batches(records, 3, view=View(tile=8), batch_size=2, cache_mb=cache_mb)
+
+
+def test_of_several_broken_files_the_first_in_order_is_named(tmp_path, monkeypatch):
+    """Though another thread stumbles over a later one long before."""
+    paths = good_images(tmp_path, 4)
+    records = [record(p) for p in paths]
+    plain = decode.decode
+
+    def slow(r):
+        time.sleep(0.2 if r.id == "001.png" else 0)
+        return plain(r)
+
+    monkeypatch.setattr(decode, "decode", slow)
+    for path in (paths[1], paths[2]):
+        path.write_bytes(path.read_bytes()[:100])
+    batches = pipeline.sweep(records, View(), batch_size=1, workers=3)
+    next(batches)
+    with pytest.raises(UserError, match=r"001\.png cannot be decoded"):
+        next(batches)
 
 
 def test_images_are_decoded_once_while_they_fit(records, monkeypatch):
