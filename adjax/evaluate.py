@@ -52,8 +52,8 @@ def resize(anomaly_map: Float[np.ndarray, "h w"], shape: tuple[int, int]) -> Flo
     return np.asarray(picture.resize(shape[::-1], Image.Resampling.BILINEAR))
 
 
-def counted(scored: Scored) -> Float[np.ndarray, "1 n"] | Float[np.ndarray, "h w"]:
-    """The map, or one row of the pixels that are not ignored: what a threshold on pixels is fitted on."""
+def counted(scored: Scored) -> Float[np.ndarray, "h w"]:
+    """The map; with ignored pixels, the others as a single row: what a threshold on pixels is fitted on."""
     return scored.map if scored.ignore is None else scored.map[~scored.ignore][None]
 
 

@@ -15,7 +15,8 @@ from absl import logging
 from adjax.types import UserError
 
 RECENT = 4  # images kept beyond the budget: neighbouring tiles come from the same image
-_LIMITS = {"/sys/fs/cgroup/memory.max": "/sys/fs/cgroup/memory.current"}  # of a container: its limit and its use
+GROUP = Path("/sys/fs/cgroup")  # where a container's own limit stands
+FORMAT = 1  # of what is stored: to be raised when the same file would be decoded to other pixels
 
 
 class Cache(NamedTuple):
@@ -62,9 +63,11 @@ def free_memory_mb() -> float:
     try:
         lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
         free = int(lines["MemAvailable"].split()[0]) / 2**10
-        for limit, used in _LIMITS.items():
-            if os.path.exists(limit) and (most := Path(limit).read_text().strip()) != "max":
-                free = min(free, (int(most) - int(Path(used).read_text())) / 2**20)
+        limit = GROUP / "memory.max"
+        if limit.exists() and (most := limit.read_text().strip()) != "max":
+            pages = dict(line.split() for line in (GROUP / "memory.stat").read_text().splitlines())
+            used = int((GROUP / "memory.current").read_text()) - int(pages["inactive_file"])  # these it gives back
+            free = min(free, (int(most) - used) / 2**20)
         return free
     except (OSError, KeyError, ValueError):
         return float("inf")
@@ -121,7 +124,7 @@ class Raw(NamedTuple):
     def path(self, folder: Path) -> Path:
         """The name follows from all of these and from the files' sizes and times: what has changed is stored anew."""
         stamps = [(s.st_size, s.st_mtime_ns) if (s := _stat(file)) else None for file in self.files]
-        return folder / f"{hashlib.sha256(repr((self, stamps)).encode()).hexdigest()[:32]}.raw"
+        return folder / f"{hashlib.sha256(repr((FORMAT, self, stamps)).encode()).hexdigest()[:32]}.raw"
 
 
 def on_disk(

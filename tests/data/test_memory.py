@@ -93,6 +93,13 @@ def test_free_memory_is_a_limit_that_the_system_states():
     assert 0 < memory.free_memory_mb() < total
 
 
+def test_a_containers_limit_counts_without_what_it_gives_back(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "GROUP", tmp_path)
+    for name, text in (("max", "90000000"), ("current", "80000000"), ("stat", "anon 7\ninactive_file 30000000\n")):
+        (tmp_path / f"memory.{name}").write_text(text)
+    assert memory.free_memory_mb() == 40e6 / 2**20
+
+
 def test_the_budget_bounds_what_is_kept():
     loads = Counter()
     fetch = memory.remember(lambda i: loads.update([i]) or np.zeros(10, np.uint8), 35, 2)
