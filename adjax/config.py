@@ -37,11 +37,13 @@ def base() -> ConfigDict:
                 "options": {},  # what only this data set knows
                 "size": 0,  # side to resize to, 0 = keep the native size
                 "tile": 128,  # side of the tiles to learn and score, 0 = whole images
+                "crops": 1,  # random tiles from each visit to an image
                 "stride": 64,  # between tiles when scoring
                 "channels": 0,  # 0 = as stored
                 "range": (),  # (lowest, highest) value of float images
                 "augment": ("flip_h", "flip_v"),
-                "cache_mb": 1024,
+                "cache_mb": 1024,  # memory for decoded images
+                "cache_dir": "",  # a folder that keeps them instead, for later runs too
             },
             "fit": {"steps": {"train": 1000}, "batch_size": 32, "log_every": 20, "save_every": 200},
             "score": {"rule": "top:0.0005", "sigma": 0.0, "batch_size": 4, "chunk": 16},
@@ -123,6 +125,7 @@ def make_view(config: ConfigDict) -> View:
     return View(
         size=(d.size, d.size) if d.size else None,
         tile=d.tile or None,
+        crops=d.get("crops", 1),  # checkpoints from before it was a setting lack it
         channels=d.channels or None,
         range=tuple(d.range) or None,
         augment=tuple(d.augment),

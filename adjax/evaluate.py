@@ -35,7 +35,8 @@ def measure(scored: Sequence[Scored], masks: Masks | None, no_masks: str = "") -
         why = no_masks or "the method gives no anomaly maps"
         pixel = {"oracle": None, "curves": {}, "reasons": dict.fromkeys(METRICS[3:], why)}
     else:
-        pixel = metrics.evaluate_maps([resize(m, g.shape) for m, g in zip(maps, masks)], masks)
+        resized = [resize(m, g.shape) for m, g in zip(maps, masks)]
+        pixel = metrics.evaluate_maps(resized, masks, [_ignored(s, g.shape) for s, g in zip(scored, masks)])
     values = {name: (image | pixel).get(name) for name in METRICS}
     oracle = {"image": image["oracle"], "pixel": pixel["oracle"]}
     found = image["curves"] | pixel["curves"]
@@ -49,6 +50,16 @@ def resize(anomaly_map: Float[np.ndarray, "h w"], shape: tuple[int, int]) -> Flo
         return anomaly_map
     picture = Image.fromarray(np.asarray(anomaly_map, np.float32))
     return np.asarray(picture.resize(shape[::-1], Image.Resampling.BILINEAR))
+
+
+def counted(scored: Scored) -> Float[np.ndarray, "h w"]:
+    """The map; with ignored pixels, the others as a single row: what a threshold on pixels is fitted on."""
+    return scored.map if scored.ignore is None else scored.map[~scored.ignore][None]
+
+
+def _ignored(scored: Scored, shape: tuple[int, int]) -> Bool[np.ndarray, "h w"] | None:
+    """Resized as the map is: True wherever an ignored pixel has any weight."""
+    return None if scored.ignore is None else resize(scored.ignore.astype(np.float32), shape) > 0
 
 
 def per_defect(scored: Sequence[Scored], masks: Masks | None, no_masks: str = "") -> dict[str, dict]:

@@ -4,6 +4,7 @@ The host loops over one compiled update per phase (gradients inside scan are slo
 from the key by phase and step, and every batch from its number, so a run that resumes does what it would have done.
 """
 
+import itertools
 import logging
 import math
 import time
@@ -105,19 +106,22 @@ def _phase(run: _Run, fitted: Fitted, name: str, index: int, first: int, key: Ke
     steps, every = run.info.steps[name], run.every
     if first >= steps:
         return fitted
-    update, state, batches, compiled = run.method.phases[name].update, fitted.state, run.feed(name, first), None
+    update, state, compiled, scalars = run.method.phases[name].update, fitted.state, None, {}
+    batches = parallel.ahead(itertools.islice(run.feed(name, first), steps - first), run.mesh)
     began = waited = 0.0
     bar = tqdm(total=steps, initial=first, desc=name, unit="step", mininterval=1.0, leave=True)
     for step in range(first, steps):
         asked = time.monotonic()
-        batch = parallel.put(next(batches), run.mesh)
+        batch = next(batches)
         if compiled is None:
             compiled, seconds = _compile(update, state, batch, key, run.mesh)
             fitted = _spent(fitted, "compile_s", seconds)
             began = time.monotonic()
         else:
-            waited += time.monotonic() - asked
+            waited += _idle(scalars, time.monotonic() - asked)
+        before = scalars
         state, scalars = compiled(state, batch, jax.random.fold_in(key, step))
+        jax.block_until_ready(before)  # the host keeps one step ahead, or it would seem to wait for batches of later
         fitted = fitted._replace(state=state, number=fitted.number + 1)
         done = step + 1
         bar.update()
@@ -131,6 +135,11 @@ def _phase(run: _Run, fitted: Fitted, name: str, index: int, first: int, key: Ke
     bar.close()
     jax.block_until_ready(state)
     return _timed(fitted, began, waited)
+
+
+def _idle(scalars: Mapping[str, jax.Array], seconds: float) -> float:
+    """How much of the host's wait for a batch the devices may have idled: nothing while they are at the last step."""
+    return seconds if all(value.is_ready() for value in scalars.values()) else 0.0
 
 
 def _compile(update, state, batch, key, mesh):

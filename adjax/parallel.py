@@ -3,9 +3,11 @@
 One axis, "data": batches are split along it, states are whole on every device.
 """
 
+import collections
 import os
 import resource
 import sys
+from collections.abc import Iterable, Iterator
 
 import jax
 import numpy as np
@@ -43,6 +45,16 @@ def put(batch: Batch, grid: Mesh) -> Batch:
         )
     sharding = NamedSharding(grid, DATA)
     return {name: jax.make_array_from_process_local_data(sharding, rows) for name, rows in batch.items()}
+
+
+def ahead(batches: Iterable[Batch], grid: Mesh, number: int = 2) -> Iterator[Batch]:
+    """The batches by `put`, `number` of them on the devices before they are asked for."""
+    ready: collections.deque[Batch] = collections.deque()
+    for batch in batches:
+        ready.append(put(batch, grid))
+        if len(ready) > number:
+            yield ready.popleft()
+    yield from ready
 
 
 def whole(grid: Mesh) -> NamedSharding:

@@ -1,6 +1,7 @@
 """From an anomaly map to one score per image, by a named rule that is stated with every result.
 
-Axes: b batch, h height, w width. `valid` marks the image's own pixels; what lies beyond is padding and never counts.
+Axes: b batch, h height, w width. `valid` marks the image's own pixels; padding and ignored pixels never count, and
+an image (a tile) without any valid pixel scores -inf.
 Rules: "max"; "mean"; "top:F", the mean of the fraction F of the pixels with the highest scores ("top:0.0005" is the
 mean of the top 0.05 %); "tile", the highest score that the method itself gave to any tile (transforms.tiled only).
 """
@@ -26,14 +27,15 @@ def fraction(rule: str) -> float:
 
 
 def valid_pixels(batch: Batch) -> Bool[Array, "b h w"]:
-    """The image's own pixels: all of them where the batch has no `_size`."""
+    """The image's own pixels that count: all of them where the batch has neither `_size` nor `_ignore`."""
     b, h, w, _ = batch["image"].shape
+    counted = ~batch["_ignore"] if "_ignore" in batch else jnp.ones((b, h, w), bool)
     if "_size" not in batch:
-        return jnp.ones((b, h, w), bool)
+        return counted
     size = batch["_size"]
     rows = jnp.arange(h, dtype=size.dtype)[None] < size[:, :1]
     columns = jnp.arange(w, dtype=size.dtype)[None] < size[:, 1:]
-    return rows[:, :, None] & columns[:, None, :]
+    return rows[:, :, None] & columns[:, None, :] & counted
 
 
 def pool(maps: Float[Array, "b h w"], rule: str, valid: Bool[Array, "b h w"]) -> Float[Array, "b"]:
@@ -41,7 +43,8 @@ def pool(maps: Float[Array, "b h w"], rule: str, valid: Bool[Array, "b h w"]) ->
         return jnp.max(jnp.where(valid, maps, -jnp.inf), axis=(1, 2))
     pixels = jnp.sum(valid, axis=(1, 2))
     if rule == "mean":
-        return jnp.sum(jnp.where(valid, maps, 0.0), axis=(1, 2)) / pixels.astype(maps.dtype)
+        total = jnp.sum(jnp.where(valid, maps, 0.0), axis=(1, 2))
+        return jnp.where(pixels > 0, total / jnp.maximum(pixels, 1).astype(maps.dtype), -jnp.inf)
     share = fraction(rule)
     most = max(1, round(share * maps.shape[1] * maps.shape[2]))
     highest, _ = jax.lax.top_k(jnp.where(valid, maps, -jnp.inf).reshape(maps.shape[0], -1), most)

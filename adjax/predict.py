@@ -20,6 +20,7 @@ class Scored(NamedTuple):
     record: Record
     score: float
     map: np.ndarray | None  # f32[h w] at the resolution that was scored; None for image-level methods
+    ignore: np.ndarray | None = None  # bool[h w] like the map: pixels that count nowhere; None without such masks
 
 
 def predict(
@@ -40,7 +41,7 @@ def predict(
 
     run, programs = jax.jit(parallel.per_image(score, mesh)), {}
     for records, batch in batches:
-        began = time.monotonic()
+        began, sizes, hidden = time.monotonic(), batch["_size"], batch.get("_ignore")
         batch = dict(parallel.put(batch, mesh))
         hashes, shape = batch.pop("_hash"), batch["image"].shape
         if shape not in programs:
@@ -51,5 +52,6 @@ def predict(
         clock["score_s"] = clock.get("score_s", 0.0) + time.monotonic() - began
         clock["images"] = clock.get("images", 0) + len(records)
         for i, record in enumerate(records):
-            h, w = np.asarray(batch["_size"])[i]
-            yield Scored(record, float(scores[i]), np.array(maps[i, :h, :w]) if maps.size else None)
+            h, w = sizes[i]
+            ignored = None if hidden is None else np.array(hidden[i, :h, :w])
+            yield Scored(record, float(scores[i]), np.array(maps[i, :h, :w]) if maps.size else None, ignored)

@@ -77,7 +77,7 @@ def train(job: Job) -> int:
 
 def _check_same(saved: dict, config: ConfigDict, folder) -> None:
     """A run goes on as it began: only where the data lie and what is written beside it may change."""
-    free = {"data.root", "data.cache_mb", "maps", "baselines", "fit.log_every"}
+    free = {"data.root", "data.cache_mb", "data.cache_dir", "maps", "baselines", "fit.log_every"}
     old, new = _flat(saved), _flat(json.loads(json.dumps(config.to_dict())))
     changed = sorted(k for k in old.keys() | new.keys() if k not in free and old.get(k) != new.get(k))
     if changed:
@@ -96,7 +96,7 @@ def _flat(tree: dict, above: str = "") -> dict[str, Any]:
 def _decide(config: ConfigDict, scorer: Method, state: State, dataset: Dataset) -> dict[str, Any]:
     """The thresholds from the validation images, and what a later evaluation compares itself with."""
     scored = _score(config, scorer, state, dataset.splits["validation"], {}, "validation")
-    maps = [s.map for s in scored if s.map is not None]
+    maps = [measuring.counted(s) for s in scored if s.map is not None]
     image = cfg.make_threshold(config.threshold.image, [s.score for s in scored])
     pixel = cfg.make_threshold(config.threshold.pixel, maps) if maps else None
     return {
@@ -232,6 +232,7 @@ def _fit(job: Job, method: Method, dataset: Dataset, info: Info, store, meta: di
             augment=method.phases[phase].augment,
             shard=parallel.shard(),
             cache_mb=config.data.cache_mb,
+            cache_dir=config.data.cache_dir or None,
         )
 
     with SummaryWriter(str(job.workdir)) as board:

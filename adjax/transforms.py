@@ -38,8 +38,14 @@ def tiled(method: Method, grid: tiling.Grid, rule: str = "max", chunk: int = 16)
             real = numbers < ends[-1]
             ys, xs = jax.vmap(lambda i, hw: tiling.place(i, hw, grid))(index, sizes[owner])
             tiles = jax.vmap(lambda i, y, x: tiling.cut(images[i], (y, x), grid.size))(owner, ys, xs)
+            rows = {"image": tiles, "_mask": real}
+            if "_ignore" in batch:
+                hidden = batch["_ignore"][..., None]
+                rows["_ignore"] = jax.vmap(lambda i, y, x: tiling.cut(hidden[i], (y, x), grid.size)[..., 0])(
+                    owner, ys, xs
+                )
             seeds = jax.vmap(jax.random.fold_in)(keys[owner], index)
-            prediction = method.score(state, {"image": tiles, "_mask": real}, seeds)
+            prediction = method.score(state, rows, seeds)
             return done + chunk, _paste(canvas, prediction, owner, ys, xs, real, grid.size)
 
         empty = (jnp.zeros((b, h, w)), jnp.zeros((b, h, w)), jnp.full((b,), -jnp.inf))

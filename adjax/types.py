@@ -5,9 +5,12 @@ Axes: b batch, h height, w width, c channels.
 A batch is a dict of arrays:
   image  f32[b h w c]  in [0, 1]
   _mask  bool[b]       False on rows that only pad the batch
-and, where images are scored:
+where images are scored:
   _hash  u32[b]        stable hash of the record's id; the image's randomness comes from it
   _size  i32[b 2]      true height and width; what lies beyond is padding up to a bucket
+and, absent unless the data have it:
+  _ignore  bool[b h w] pixels that count nowhere: not in a loss, a score, a threshold or a metric
+  target   bool[b h w] labelled objects, in training batches that are balanced by them
 """
 
 from collections.abc import Callable, Mapping
@@ -74,6 +77,7 @@ class Record(NamedTuple):
     shape: tuple[int, int, int]  # h w c as stored
     dtype: str  # "uint8" | "uint16" | "float32", as stored
     meta: Mapping[str, Any] = {}
+    ignore: tuple[str, ...] = ()  # files of masks of the pixels that count nowhere
 
 
 class Dataset(NamedTuple):

@@ -3,6 +3,7 @@
 Axes: b batch, d features.
 """
 
+import time
 from typing import Any, NamedTuple
 
 import jax
@@ -144,6 +145,58 @@ def test_a_batch_that_the_devices_cannot_share_is_explained():
 def test_the_masked_mean_leaves_padding_out():
     assert float(optim.masked_mean(jnp.array([1.0, 3.0, jnp.nan]), jnp.array([True, True, False]))) == 2.0
     assert float(optim.masked_mean(jnp.array([1.0]), jnp.array([False]))) == 0.0
+
+
+def test_batches_are_on_the_devices_before_they_are_asked_for():
+    made = []
+    batches = ({"image": np.full((2, 1), made.append(i) or i)} for i in range(5))
+    found = []
+    for batch in parallel.ahead(batches, parallel.mesh()):
+        assert isinstance(batch["image"], jax.Array)
+        found.append(int(batch["image"][0, 0]))
+        assert made == list(range(min(5, len(found) + 2)))
+    assert found == [0, 1, 2, 3, 4]
+
+
+def heavy(state, batch, key):
+    """About 0.05 s of work for the device, which the host need not wait for."""
+    x = jnp.full((400, 400), batch["image"].sum() * 1e-3)
+    x = jax.lax.fori_loop(0, 40, lambda _, x: jnp.tanh(x @ x) * 0.01, x)
+    return state + x.sum(), {"x": x.sum()}
+
+
+@pytest.mark.parametrize(("pause", "low", "high"), [(0.4, 0.0, 0.15), (3.0, 0.45, 1.0)])
+def test_the_share_of_time_without_input_is_told(tmp_path, pause, low, high):
+    """An input that takes three steps to come is waited for; one of 0.4 steps comes while the device works."""
+    one = {"image": np.ones((2, 1), np.float32), "_mask": np.ones(2, bool)}
+    run = jax.jit(heavy)
+    jax.block_until_ready(run(jnp.zeros(()), one, jax.random.key(0)))
+    began = time.monotonic()
+    jax.block_until_ready(run(jnp.zeros(()), one, jax.random.key(0)))
+    step = time.monotonic() - began
+
+    def batches(phase, first):
+        for _ in range(first, 12):
+            time.sleep(pause * step)
+            yield one
+
+    logged = []
+    with checkpoint.open_store(tmp_path) as store:
+        fitted = fit(
+            Method(lambda *_: jnp.zeros(()), {"train": Phase(heavy)}, None),
+            {},
+            batches,
+            key=jax.random.key(0),
+            info=Info({}, {"train": 12}, 2),
+            mesh=parallel.mesh(jax.devices()[:1]),
+            store=store,
+            meta={"method": "slow"},
+            every=Every(log=12, save=0),
+            write=lambda step, scalars: logged.append(scalars["input_wait"]),
+        )
+        checkpoint.wait(store)
+    assert low <= logged[-1] <= high
+    assert low <= fitted.seconds["input_wait_s"] / fitted.seconds["fit_s"] <= high
 
 
 @pytest.mark.parametrize(("settings", "message"), [({"name": "adma"}, "'adma'"), ({"schedule": "cos"}, "'cos'")])

@@ -101,6 +101,23 @@ def test_predict_skips_what_it_cannot_read_and_says_so(trained, tmp_path, caplog
     assert "colour.png: has 3 channels, the model learned from 1" in caplog.text
 
 
+def test_what_is_ignored_counts_nowhere(images, tmp_path):
+    """From the folder to the metrics: with every defect ignored there is none left to be found."""
+    mark = np.zeros((48, 48), np.uint8)
+    mark[8:22, 8:22] = 255
+    for part, number in (("train/good", 8), ("test/square", 3)):
+        (images / "ignore" / part).mkdir(parents=True)
+        for i in range(number):
+            folders.write(images / f"ignore/{part}/{i:03d}_ignore.png", mark)
+    config = settings(images, cache_dir=str(tmp_path / "cache"), crops=2).unlock()
+    config.baselines = ("intensity",)
+    assert execute("train_eval", job(tmp_path / "out", config)) == 0
+    results = json.loads((tmp_path / "out/results.json").read_text())
+    assert results["metrics"]["pixel_auroc"] is None and "no defective pixel" in results["reasons"]["pixel_auroc"]
+    assert results["baselines"]["intensity"]["image_auroc"] < 1  # it saw the bright squares before
+    assert list((tmp_path / "cache").glob("*.raw"))
+
+
 def test_training_again_keeps_a_finished_run(trained, caplog):
     root, out = trained
     before = (out / "scores.csv").read_bytes()

@@ -97,6 +97,31 @@ def test_padding_and_neighbours_never_enter_a_score(rule):
     np.testing.assert_allclose(padded.score[0], alone.score[0], rtol=1e-6)
 
 
+@pytest.mark.parametrize("rule", ["max", "mean", "top:0.05", "tile"])
+@pytest.mark.parametrize("sigma", [0.0, 1.5])
+def test_ignored_pixels_never_enter_a_score(rule, sigma):
+    """A whole tile and part of others are ignored, whatever they hold; a plain score is that of the other pixels."""
+    images = jax.random.uniform(jax.random.key(0), (2, 32, 48, 1))
+    ignore = np.zeros((2, 32, 48), bool)
+    ignore[0, :20, :17] = True
+    dirty = jnp.where(ignore[..., None], 9.0, images)
+    method = transforms.tiled(intensity(), Grid(16, 8), rule, chunk=4)
+    if sigma and rule != "tile":
+        method = transforms.smoothed(method, sigma, rule)
+    found = [score(method, batch_of(x) | {"_ignore": jnp.asarray(ignore)}).score for x in (images, dirty)]
+    assert np.isfinite(found[0]).all()
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-6)
+    np.testing.assert_allclose(found[0][1], score(method, batch_of(images)).score[1], rtol=1e-6)
+    pixels = np.asarray(images)[0, ..., 0][~ignore[0]]
+    if not sigma and rule in ("max", "mean"):
+        np.testing.assert_allclose(found[0][0], {"max": pixels.max(), "mean": pixels.mean()}[rule], rtol=1e-5)
+
+
+@pytest.mark.parametrize("rule", ["max", "mean", "top:0.1"])
+def test_without_a_pixel_that_counts_nothing_is_found(rule):
+    assert float(pool(jnp.ones((1, 4, 4)), rule, jnp.zeros((1, 4, 4), bool))[0]) == -np.inf
+
+
 def test_padded_rows_cost_nothing_and_change_nothing():
     images = jax.random.uniform(jax.random.key(0), (2, 32, 32, 1))
     method = transforms.tiled(intensity(), Grid(16, 8), chunk=4)

@@ -49,15 +49,23 @@ def _decode(data: bytes, record: Record) -> Shaped[np.ndarray, "h w c"]:
     return image[..., None] if image.ndim == 2 else image
 
 
-def to_unit(image: Shaped[np.ndarray, "h w c"], view: View) -> Float32[np.ndarray, "h w c"]:
+def to_unit(
+    image: Shaped[np.ndarray, "h w c"], view: View, out: Float32[np.ndarray, "h w c2"] | None = None
+) -> Float32[np.ndarray, "h w c2"]:
     """f32 in [0, 1] with the view's channels: integers divided by their type's largest value, floats mapped by
-    `view.range` and clipped. f32 holds every 8- and 16-bit value apart."""
+    `view.range` and clipped. f32 holds every 8- and 16-bit value apart. The result goes into `out` where it is given.
+    """
     if image.dtype.kind == "f":
         low, high = view.range
         image = np.clip((image - np.float32(low)) / np.float32(high - low), 0, 1)
     else:
-        image = image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
-    return _with_channels(image, view.channels)
+        direct = out if view.channels in (None, image.shape[2]) else None  # one pass over the pixels, no copy
+        image = np.divide(image, np.float32(np.iinfo(image.dtype).max), out=direct, dtype=np.float32)
+    image = _with_channels(image, view.channels)
+    if out is None or image is out:
+        return image
+    out[:] = image
+    return out
 
 
 def _with_channels(image: Float32[np.ndarray, "h w c"], channels: int | None) -> Float32[np.ndarray, "h w c"]:

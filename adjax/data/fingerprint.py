@@ -9,7 +9,9 @@ from adjax.types import Record
 
 def fingerprint(records: Iterable[Record]) -> dict[str, str]:
     """{id: "size:crc32"} of the image's bytes, with those of its masks appended by "+". Reads every file."""
-    return {record.id: "+".join(_file(path) for path in (record.path, *record.masks)) for record in records}
+    return {
+        record.id: "+".join(_file(path) for path in (record.path, *record.masks, *record.ignore)) for record in records
+    }
 
 
 def _file(path: str | os.PathLike) -> str:

@@ -4,6 +4,7 @@
     <root>[/<category>]/test/good/*, test/<defect>/*
     <root>[/<category>]/ground_truth/<defect>/<stem>_mask.png   (or <stem>.png, _gt, _label, or a folder <stem>/)
     <root>[/<category>]/validation/good/*                       (optional: takes the place of the cut by fraction)
+    <root>[/<category>]/ignore/<split>/<good or defect>/<stem>_ignore.png   (optional: what is not 0 counts nowhere)
 
 Extensions in any case; hidden files and files of other types are ignored.
 """
@@ -27,7 +28,7 @@ def load(*, root: str, category: str = "", mask_threshold: int = 1) -> Source:
     top = _absolute(root)
     base = _locate(top, category)
     if not (base / "train" / GOOD).is_dir():
-        return Source(_good(base, top, category), ())
+        return Source(_good(base, None, top, category), ())
     extra = [p.name for p in headers.folders(base / "train") if p.name != GOOD]
     if extra:
         raise UserError(
@@ -40,12 +41,13 @@ def load(*, root: str, category: str = "", mask_threshold: int = 1) -> Source:
     ]
     _check_orphans(base)
     own = base / "validation" / GOOD
-    validation = _good(own, top, category) if own.is_dir() else None
-    return Source(_good(base / "train" / GOOD, top, category), tuple(test), validation)
+    hidden = base / "ignore"
+    validation = _good(own, hidden / "validation" / GOOD, top, category) if own.is_dir() else None
+    return Source(_good(base / "train" / GOOD, hidden / "train" / GOOD, top, category), tuple(test), validation)
 
 
 def unlabelled(path: str, *, on_unreadable: Callable[[str, str], None] | None = None) -> tuple[Record, ...]:
-    """Records of one file, or of every image below a folder but in `ground_truth`, for scoring: their label is -1.
+    """Records of one file, or of every image below a folder but in folders of masks, for scoring: their label is -1.
 
     A file without a readable header is handed to `on_unreadable(path, reason)` and skipped; without it, UserError.
     """
@@ -72,15 +74,21 @@ def _absolute(path: str) -> Path:
 
 
 def _below(folder: Path) -> list[Path]:
-    inner = [p for p in headers.folders(folder) if p.name != "ground_truth"]
+    inner = [p for p in headers.folders(folder) if p.name not in ("ground_truth", "ignore")]
     return headers.image_files(folder) + [file for sub in inner for file in _below(sub)]
 
 
-def _good(folder: Path, top: Path, category: str) -> tuple[Record, ...]:
+def _good(folder: Path, hidden: Path | None, top: Path, category: str) -> tuple[Record, ...]:
+    """The good images of a folder; `hidden` is the folder of their ignore masks, if there may be one."""
     files = headers.image_files(folder)
     if not files:
         raise UserError(f"{folder} holds no images; {_readable()}")
-    return tuple(headers.record(file, top, label=0, defect=GOOD, category=category) for file in files)
+    ignore = masks.match(files, hidden, masks.IGNORE) if hidden and hidden.is_dir() else {}
+    fields = {"label": 0, "defect": GOOD, "category": category}
+    records = [headers.record(file, top, ignore=ignore.get(file, ()), **fields) for file in files]
+    for record in records:
+        masks.check_size(record)
+    return tuple(records)
 
 
 def _labelled(part: Path, base: Path, top: Path, category: str, meta: dict) -> list[Record]:
@@ -89,12 +97,14 @@ def _labelled(part: Path, base: Path, top: Path, category: str, meta: dict) -> l
     if not files:
         raise UserError(f"{part} holds no images; {_readable()}, or remove the folder")
     found = masks.match(files, truth) if truth.is_dir() else {}
+    hidden = base / "ignore" / "test" / part.name
+    ignore = masks.match(files, hidden, masks.IGNORE) if hidden.is_dir() else {}
     records = []
     for file in files:
         if truth.is_dir() and not good and file not in found:
             raise UserError(f"{file} has no mask in {truth}; add {file.stem}_mask.png or move the image away")
         fields = {"label": int(not good), "defect": part.name, "masks": found.get(file, ()), "meta": meta}
-        records.append(headers.record(file, top, category=category, **fields))
+        records.append(headers.record(file, top, category=category, ignore=ignore.get(file, ()), **fields))
         masks.check_size(records[-1])
     return records
 
@@ -103,6 +113,14 @@ def _check_orphans(base: Path) -> None:
     for truth in headers.folders(base / "ground_truth"):
         if not (base / "test" / truth.name).is_dir():
             masks.match([], truth)  # raises when it holds any mask
+    hidden = base / "ignore"
+    for folder in [hidden, *headers.folders(hidden)] if hidden.is_dir() else ():
+        for file in headers.image_files(folder):
+            raise UserError(f"{file} is out of place; ignore masks belong into {hidden}/<split>/<good or defect>")
+    for split in headers.folders(hidden):
+        for part in headers.folders(split):
+            if not (base / split.name / part.name).is_dir():
+                masks.match([], part, masks.IGNORE)
 
 
 def _locate(top: Path, category: str) -> Path:

@@ -1,4 +1,7 @@
-"""Defect masks: which files belong to which image, and their pixels. Axes: h height, w width."""
+"""Masks of defects and of what to ignore: which files belong to which image, and their pixels.
+
+Axes: h height, w width.
+"""
 
 import io
 import re
@@ -13,14 +16,14 @@ from adjax.data import tiff
 from adjax.data.headers import folders, image_files, read_header
 from adjax.types import Record, UserError
 
-_SUFFIXED = re.compile(r"(?P<stem>.+)_(?P<suffix>mask\d*|gt|label)", re.IGNORECASE)
-_ORDER = ("mask", "", "gt", "label")  # where an image has several kinds, the first counts
+DEFECT, IGNORE = ("mask", "", "gt", "label"), ("ignore", "")  # where an image has several kinds, the first counts
 
 
-def match(images: Sequence[Path], folder: Path) -> dict[Path, tuple[str, ...]]:
+def match(images: Sequence[Path], folder: Path, order: Sequence[str] = DEFECT) -> dict[Path, tuple[str, ...]]:
     """The masks of each image, by equality of stems once a known suffix is taken off: never by order or containment.
 
-    A mask may be a file, numbered files (`_mask1`, `_mask2`) or a folder of files named like the image.
+    `order`: the suffixes. A mask may be a file, files of which the first suffix is numbered (`_mask1`, `_mask2`) or a
+    folder of files named like the image.
     Raises UserError for a mask whose image is missing. Images without a mask are left out.
     """
     files: dict[str, list[str]] = {}
@@ -28,14 +31,16 @@ def match(images: Sequence[Path], folder: Path) -> dict[Path, tuple[str, ...]]:
         files.setdefault(path.stem, []).append(str(path))
     for sub in folders(folder):
         files.setdefault(sub.name, []).extend(str(path) for path in image_files(sub))
+    others = "".join(f"|{suffix}" for suffix in order[1:] if suffix)
+    suffixed = re.compile(rf"(?P<stem>.+)_(?P<suffix>{order[0]}\d*{others})", re.IGNORECASE)
     kinds: dict[tuple[str, str], list[str]] = {}  # (image's stem, kind) -> stems of masks
     for stem in sorted(files):
         kinds.setdefault((stem, ""), []).append(stem)
-        if named := _SUFFIXED.fullmatch(stem):
+        if named := suffixed.fullmatch(stem):
             kind = named["suffix"].lower().rstrip("0123456789")
             kinds.setdefault((named["stem"], kind), []).append(stem)
     chosen = {
-        image: next((kinds[image.stem, kind] for kind in _ORDER if (image.stem, kind) in kinds), []) for image in images
+        image: next((kinds[image.stem, kind] for kind in order if (image.stem, kind) in kinds), []) for image in images
     }
     for stem in sorted(files.keys() - {stem for stems in chosen.values() for stem in stems}):
         where = images[0].parent if images else f"a test folder {folder.name}"
@@ -46,7 +51,7 @@ def match(images: Sequence[Path], folder: Path) -> dict[Path, tuple[str, ...]]:
 
 def check_size(record: Record) -> None:
     """Raises UserError unless every mask has its image's height and width."""
-    for path in record.masks:
+    for path in (*record.masks, *record.ignore):
         (height, width, _), _ = read_header(path)
         if (height, width) != record.shape[:2]:
             raise UserError(
@@ -63,10 +68,22 @@ def read_mask(record: Record) -> Bool[np.ndarray, "h w"]:
     """
     if record.label == 1 and not record.masks:
         raise UserError(f"{record.path} is defective and has no mask: its pixels cannot be judged")
+    return _union(record, record.masks, record.meta.get("mask_threshold", 1))
+
+
+def read_ignore(record: Record) -> Bool[np.ndarray, "h w"]:
+    """The pixels that count nowhere: those that any of the record's ignore masks sets to anything but 0."""
+    mask = _union(record, record.ignore, 1)
+    if mask.all():
+        raise UserError(f"{record.path} is ignored as a whole ({', '.join(record.ignore)}); move the image away")
+    return mask
+
+
+def _union(record: Record, paths: Sequence[str], threshold: int) -> Bool[np.ndarray, "h w"]:
     mask = np.zeros(record.shape[:2], bool)
-    for path in record.masks:
+    for path in paths:
         try:
-            mask |= _binary(Path(path).read_bytes(), record.meta.get("mask_threshold", 1))
+            mask |= _binary(Path(path).read_bytes(), threshold)
         except Exception as error:  # decoders of broken files raise whatever they stumble over
             raise UserError(f"mask {path} cannot be read ({error or type(error).__name__}); replace it") from error
     return mask

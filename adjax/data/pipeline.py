@@ -1,31 +1,32 @@
 """Records as batches, by tf.data: random crops for training, one pass for fitting, whole images for scoring.
 
 Axes: b batch, h height, w width, c channels, n records, t tile side. A batch holds NumPy arrays: image f32[b h w c] in
-[0, 1], _mask bool[b], and for scoring _hash u32[b] and _size i32[b 2]. Rows that only pad a batch are zero.
+[0, 1], _mask bool[b], for scoring _hash u32[b] and _size i32[b 2], and _ignore bool[b h w] where any record has such
+masks (types.py). Rows that only pad a batch are zero.
 
 What is in a batch depends on records, view, seed, batch size and its number alone: not on threads, hosts or memory.
-Images are decoded once and kept as stored while `cache_mb` lasts; beyond it they are decoded when they are needed.
+Images are decoded once and kept as stored while the cache lasts; beyond it they are decoded when they are needed.
+Memory: the cache, beyond it the last few images, and for each thread one batch and one image being decoded, with
+run.AHEAD batches ready.
 """
 
-import math
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
-from absl import logging
-from jaxtyping import Float, Float32, Int, Shaped
+from jaxtyping import Int
 
-from adjax.data import decode
-from adjax.data.memory import remember
-from adjax.data.run import run
+from adjax.data import balance as balancing
+from adjax.data import prepare
+from adjax.data.crops import DRAWS, augmented, padded, random_tile
+from adjax.data.memory import RECENT, Cache
+from adjax.data.run import run, threads_for
 from adjax.data.tensorflow import tf
 from adjax.data.view import View
 from adjax.tiling import Grid, bucket, starts
 from adjax.types import Record, UserError
 
 Batches = Iterator[dict[str, np.ndarray]]
-DRAWS = 7  # uniform numbers per sample: y, x, flip_h, flip_v, rot90, shift y, shift x; each choice has its own
-SHIFT = 16  # "shift" moves by up to a 16th of the side
 ENDLESS = np.iinfo(np.int64).max
 
 
@@ -37,43 +38,86 @@ def stream(
     seed: int,
     start: int = 0,
     augment: bool = True,
+    balance: float | None = None,
     shard: tuple[int, int] = (0, 1),
     cache_mb: float = 1024,
+    cache_dir: str | None = None,
     workers: int | None = None,
 ) -> Batches:
     """Endless batches for training, from batch number `start` on, which costs nothing to reach.
 
-    Every epoch visits all images in an order of its own; each visit cuts one random tile (or takes the whole image)
-    and augments it. `batch_size` counts all hosts' rows, of which `shard` (host, hosts) yields its own.
+    Every epoch visits all images in an order of its own; each visit cuts view.crops random tiles (or takes the whole
+    image) and augments them. `batch_size` counts all hosts' rows, of which `shard` (host, hosts) yields its own.
+    `balance`: instead, this share of the tiles shows a labelled object, every object once before any a second time,
+    and the others show none; batches then have the field `target`.
+    `cache_dir`: a folder that keeps decoded images instead of `cache_mb` of memory.
     """
     channels = _check(records, view)
     first, rows = _rows(batch_size, shard)
-    height = width = view.tile
-    if view.tile is None:
-        height, width = _whole(records, view)
+    height, width = (view.tile, view.tile) if view.tile else _whole(records, view)
     names = view.augment if augment else ()
     if "rot90" in names and height != width:
         raise UserError(f"augmentation 'rot90' needs square images, not {height}×{width}; set view.tile or drop it")
-    fetch = _fetch(records, view, cache_mb)
+    deck = None if balance is None else balancing.deal(records, view, balance)
+    marks = prepare.marks_of(records) + (("target",) if deck else ())
+    size = rows * height * width * (4 * channels + len(marks))
+    # Rows of one visit may lie in two batches, which other threads fill: what they share must still be there.
+    recent = RECENT if view.crops == 1 else threads_for(workers, size) * (rows // view.crops + 2)
+    fetch = prepare.fetcher(records, view, marks, Cache(cache_mb, cache_dir, recent))
 
     def draw(number):
         sample = number * batch_size + first + tf().range(rows, dtype="int64")
-        epoch, last = sample // len(records), tf().fill([rows], np.int64(len(records) - 1))
-        # tf.random.experimental.index_shuffle is this operation, but fails when each index has a seed of its own.
-        seeds = tf().stack([tf().fill([rows], np.int64(seed)), epoch, tf().zeros_like(epoch)], axis=1)
-        index = tf().raw_ops.RandomIndexShuffle(index=sample % len(records), seed=seeds, max_index=last)
+        if deck is None:
+            index = _shuffled(sample // view.crops, len(records), seed, 0)
+        else:
+            index = _dealt(sample, deck, balance, seed)
         uniform = tf().random.stateless_uniform([batch_size, DRAWS], [seed, number], dtype="float64", alg="philox")
         return index, uniform[first : first + rows]
 
+    def tile(index, draws):
+        if deck is None:
+            return index, random_tile(fetch(index), view.tile, draws)
+        record, *box = deck.objects[index] if index >= 0 else (deck.clean[-1 - index],)
+        image = padded(fetch(record), view.tile, view.tile)
+        target = image[..., -1] > 0
+        y, x = balancing.around(target, box, view.tile, draws) if box else balancing.beside(target, view.tile, draws)
+        return record, image[y : y + view.tile, x : x + view.tile]
+
     def gather(indices, uniforms):
-        out = np.empty((rows, height, width, channels), np.float32)
-        for row, (index, uniform) in enumerate(zip(indices, uniforms)):
-            tile = _augmented(_random_tile(fetch(index), view.tile, uniform), names, uniform)
-            out[row] = _finished(tile, records[index], view)
-        return out, np.ones(rows, bool)
+        image, *fields = _empty(rows, height, width, channels, marks)
+        for row, (index, draws) in enumerate(zip(indices, uniforms)):
+            record, piece = tile(index, draws)
+            prepare.write((image, *fields), row, augmented(piece, names, draws), records[record], view)
+        return image, np.ones(rows, bool), *fields
 
     data = tf().data.Dataset.range(start, ENDLESS).map(draw)
-    return run(data, gather, ("image", "_mask"), rows * height * width * channels * 4, workers)
+    return run(data, gather, ("image", "_mask", *marks), size, workers)
+
+
+def _shuffled(number, length: int, seed: int, deck: int):
+    """The entry of `range(length)` at place `number` of its endless repetition, each time in another order.
+
+    tf.random.experimental.index_shuffle is this operation, but fails when each index has a seed of its own.
+    """
+    epoch, last = number // length, tf().fill(tf().shape(number), np.int64(length - 1))
+    seeds = tf().stack(
+        [tf().fill(tf().shape(number), np.int64(seed)), epoch, tf().fill(tf().shape(number), np.int64(deck))], 1
+    )
+    return tf().raw_ops.RandomIndexShuffle(index=number % length, seed=seeds, max_index=last)
+
+
+def _dealt(sample, deck: balancing.Deck, share: float, seed: int):
+    """The object of each sample, or -1 - the place in `clean`: of the first s samples floor(s share) have objects."""
+    before, after = (tf().cast(tf().floor(tf().cast(s, "float64") * share), "int64") for s in (sample, sample + 1))
+    objects = _shuffled(before, max(1, len(deck.objects)), seed, 1)
+    clean = _shuffled(sample - before, max(1, len(deck.clean)), seed, 2)
+    return tf().where(after > before, objects, -1 - clean)
+
+
+def _empty(rows: int, height: int, width: int, channels: int, marks: Sequence[str]) -> list[np.ndarray]:
+    """A batch's image and marks, zero."""
+    image = np.zeros((rows, height, width, channels), np.float32)
+    return [image, *(np.zeros((rows, height, width), bool) for _ in marks)]
 
 
 def sweep(
@@ -84,13 +128,14 @@ def sweep(
     grid: Grid | None = None,
     shard: tuple[int, int] = (0, 1),
     cache_mb: float = 1024,
+    cache_dir: str | None = None,
     workers: int | None = None,
 ) -> Batches:
     """One pass over whole images, or over all tiles of `grid`, in order and without augmentation.
 
     `view.tile` is not used. The last batch is padded; every host yields the same number of batches.
     """
-    channels = _check(records, view)
+    channels, marks = _check(records, view), prepare.marks_of(records)
     first, rows = _rows(batch_size, shard)
     if grid is None:
         height, width = _whole(records, view)
@@ -98,19 +143,19 @@ def sweep(
     else:
         height = width = grid.size
         places = _tiles(records, view, grid)
-    fetch = _fetch(records, view, cache_mb)
+    fetch = prepare.fetcher(records, view, marks, Cache(cache_mb, cache_dir))
 
     def gather(number):
-        out = np.zeros((rows, height, width, channels), np.float32)
+        image, *fields = _empty(rows, height, width, channels, marks)
         begin = number * batch_size + first
         mine = places[begin : begin + rows]
         for row, (index, y, x) in enumerate(mine):
-            image = _padded(fetch(index), height, width)
-            out[row] = _finished(image[y : y + height, x : x + width], records[index], view)
-        return out, np.arange(rows) < len(mine)
+            piece = padded(fetch(index), height, width)[y : y + height, x : x + width]
+            prepare.write((image, *fields), row, piece, records[index], view)
+        return image, np.arange(rows) < len(mine), *fields
 
     data = tf().data.Dataset.range(-(-len(places) // batch_size))
-    return run(data, gather, ("image", "_mask"), rows * height * width * channels * 4, workers)
+    return run(data, gather, ("image", "_mask", *marks), rows * height * width * (4 * channels + len(marks)), workers)
 
 
 def images(
@@ -130,7 +175,7 @@ def images(
     """
     if not records:
         return iter(())
-    channels = view.check(records)
+    channels, marks = view.check(records), prepare.marks_of(records)
     groups: dict[tuple[int, int], list[int]] = {}
     for index, record in enumerate(records):
         size = view.shape(record)
@@ -141,23 +186,23 @@ def images(
 
     def gather(number):
         height, width, members = plan[number]
-        out = np.zeros((batch_size, height, width, channels), np.float32)
+        image, *fields = _empty(batch_size, height, width, channels, marks)
         sizes, reasons = np.zeros((batch_size, 2), np.int32), np.full(batch_size, "", object)
         for row, index in enumerate(members):
             try:
-                image = _prepared(records[index], view)
+                whole = prepare.prepared(records[index], view, marks)
             except UserError as error:
                 if on_unreadable is None:
                     raise
                 reasons[row] = str(error)
             else:
-                sizes[row] = image.shape[:2]
-                out[row] = _finished(_padded(image, height, width), records[index], view)
-        return out, sizes, reasons
+                sizes[row] = whole.shape[:2]
+                prepare.write((image, *fields), row, padded(whole, height, width), records[index], view)
+        return image, sizes, reasons, *fields
 
-    largest = max(height * width for height, width, _ in plan) * batch_size * channels * 4
+    largest = max(height * width for height, width, _ in plan) * batch_size * (4 * channels + len(marks))
     data = tf().data.Dataset.range(len(plan))
-    batches = run(data, gather, ("image", "_size", "reasons"), largest, workers)
+    batches = run(data, gather, ("image", "_size", "reasons", *marks), largest, workers)
     return _reported(zip(plan, batches), records, on_unreadable)
 
 
@@ -211,63 +256,3 @@ def _tiles(records: Sequence[Record], view: View, grid: Grid) -> Int[np.ndarray,
         height, width = (max(n, grid.size) for n in view.shape(record))
         places += [(index, y, x) for y in starts(height, grid) for x in starts(width, grid)]
     return np.array(places)
-
-
-def _fetch(records: Sequence[Record], view: View, cache_mb: float) -> Callable[[int], Shaped[np.ndarray, "h w c"]]:
-    needed = sum(_bytes(record, view) for record in records) / 2**20
-    if needed > cache_mb:
-        logging.info(
-            "%d images take %.0f MB decoded and data.cache_mb is %.0f: the others are decoded anew each time",
-            len(records), needed, cache_mb,
-        )  # fmt: skip
-    return remember(lambda index: _prepared(records[index], view), int(cache_mb * 2**20))
-
-
-def _bytes(record: Record, view: View) -> int:
-    """Memory of what `_prepared` gives."""
-    if _resized(record, view):
-        return math.prod(view.size) * (view.channels or record.shape[2]) * 4
-    return math.prod(record.shape) * np.dtype(record.dtype).itemsize
-
-
-def _resized(record: Record, view: View) -> bool:
-    return view.shape(record) != record.shape[:2]
-
-
-def _prepared(record: Record, view: View) -> Shaped[np.ndarray, "h w c"]:
-    """What is worth keeping: the image as stored, or resized."""
-    image = decode.decode(record)
-    return decode.resize(decode.to_unit(image, view), view.size) if _resized(record, view) else image
-
-
-def _finished(image: Shaped[np.ndarray, "h w c"], record: Record, view: View) -> Float32[np.ndarray, "h w c"]:
-    return image if _resized(record, view) else decode.to_unit(image, view)
-
-
-def _padded(image: Shaped[np.ndarray, "h w c"], height: int, width: int) -> Shaped[np.ndarray, "h w c"]:
-    """At least height×width, by symmetric reflection below and on the right, repeated as often as it takes."""
-    missing = [(0, max(0, n - have)) for n, have in zip((height, width), image.shape[:2])]
-    return np.pad(image, (*missing, (0, 0)), mode="symmetric") if any(n for _, n in missing) else image
-
-
-def _random_tile(image: Shaped[np.ndarray, "h w c"], tile: int | None, draws: Float[np.ndarray, "d"]):
-    if tile is None:
-        return image
-    image = _padded(image, tile, tile)
-    y, x = (int(u * (n - tile + 1)) for u, n in zip(draws, image.shape[:2]))
-    return image[y : y + tile, x : x + tile]
-
-
-def _augmented(image: Shaped[np.ndarray, "h w c"], names: Sequence[str], draws: Float[np.ndarray, "d"]):
-    if "flip_h" in names and draws[2] < 0.5:
-        image = image[:, ::-1]
-    if "flip_v" in names and draws[3] < 0.5:
-        image = image[::-1]
-    if "rot90" in names:
-        image = np.rot90(image, int(draws[4] * 4))
-    if "shift" in names:
-        margins = [max(1, n // SHIFT) for n in image.shape[:2]]
-        y, x = (int(u * (2 * m + 1)) for u, m in zip(draws[5:], margins))
-        wide = np.pad(image, (*((m, m) for m in margins), (0, 0)), mode="symmetric")
-        image = wide[y : y + image.shape[0], x : x + image.shape[1]]
-    return image

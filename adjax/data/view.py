@@ -13,6 +13,8 @@ AUGMENTATIONS = ("flip_h", "flip_v", "rot90", "shift")
 class View:
     """size: every image is resized to it first; None keeps each image's own.
     tile: side of the random crops of training; None trains on whole images. Smaller images are padded by reflection.
+    crops: tiles that each visit to an image gives in training: more of them spare decoding where images don't stay in
+    memory, and make the rows of a batch more alike.
     channels: None keeps the stored ones; 1 and 3 convert grey to colour and back and drop the alpha of PNG and BMP.
     range: the values of float images that become 0 and 1; what lies outside is clipped. Integers go by their type.
     augment: any of AUGMENTATIONS, in effect only in training: mirrored left-right or up-down, turned by quarters,
@@ -21,6 +23,7 @@ class View:
 
     size: tuple[int, int] | None = None
     tile: int | None = None
+    crops: int = 1
     channels: int | None = None
     range: tuple[float, float] | None = None
     augment: tuple[str, ...] = ()
@@ -35,6 +38,8 @@ class View:
                 raise UserError(f"unknown augmentation {name!r}; choose from {', '.join(AUGMENTATIONS)}")
         if "shift" in self.augment and self.tile is not None:
             raise UserError("augmentation 'shift' is for whole images; random tiles are shifted already")
+        if self.crops < 1 or (self.crops > 1 and self.tile is None):
+            raise UserError(f"crops={self.crops} must be at least 1, and more than that needs data.tile")
         if self.range is not None and not self.range[0] < self.range[1]:
             raise UserError(f"range {self.range} must be (low, high) with low < high")
         for length in (*(self.size or ()), *(() if self.tile is None else (self.tile,))):

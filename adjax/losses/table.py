@@ -7,7 +7,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from jaxtyping import Array, Float
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
 
 from adjax.losses import frequency, gradient, pixel, structure
 from adjax.losses.filters import spatial_mean
@@ -15,6 +16,7 @@ from adjax.types import UserError
 
 MapFn = Callable[[Array, Array], Float[Array, "b h w"]]
 TermFn = Callable[[Array, Array], Float[Array, "b"]]
+Ignore = Bool[Array, "b h w"] | None  # a batch's `_ignore`: pixels that count nowhere
 
 
 class Loss(NamedTuple):
@@ -42,19 +44,41 @@ LOSSES: Mapping[str, Loss] = {
 }
 
 
-def weighted_map(weights: Mapping[str, float]) -> MapFn:
-    """The weighted sum of the named anomaly maps; see `check_weights`."""
+def weighted_map(weights: Mapping[str, float]) -> Callable[..., Float[Array, "b h w"]]:
+    """(pred, target, ignore) -> the weighted sum of the named anomaly maps; see `check_weights`."""
     weights = check_weights(weights)
-    return lambda pred, target: sum(weight * LOSSES[name].map(pred, target) for name, weight in weights.items())
+
+    def errors(pred: Array, target: Array, ignore: Ignore = None):
+        pred = _agreeing(pred, target, ignore)
+        return sum(weight * LOSSES[name].map(pred, target) for name, weight in weights.items())
+
+    return errors
 
 
-def weighted_terms(weights: Mapping[str, float]) -> Callable[[Array, Array], dict[str, Float[Array, "b"]]]:
-    """The named training losses, unweighted, as they are logged.
+def weighted_terms(weights: Mapping[str, float]) -> Callable[..., dict[str, Float[Array, "b"]]]:
+    """(pred, target, ignore) -> the named training losses, unweighted, as they are logged.
 
-    The total is `sum(check_weights(weights)[name] * term for name, term in terms.items())`.
+    The total is `sum(check_weights(weights)[name] * term for name, term in terms.items())`. With `ignore` a term is
+    divided by the share of the pixels that count: a mean over these; 0 where none does.
     """
     names = tuple(check_weights(weights))
-    return lambda pred, target: {name: LOSSES[name].term(pred, target) for name in names}
+
+    def terms(pred: Array, target: Array, ignore: Ignore = None):
+        found = {name: LOSSES[name].term(_agreeing(pred, target, ignore), target) for name in names}
+        if ignore is None:
+            return found
+        share = 1.0 - jnp.mean(ignore.astype(jnp.float32), axis=(1, 2))
+        return {
+            name: jnp.where(share > 0, term / jnp.where(share > 0, share, 1.0), 0.0) for name, term in found.items()
+        }
+
+    return terms
+
+
+def _agreeing(pred: Array, target: Array, ignore: Ignore) -> Array:
+    """The prediction, but the target where pixels are ignored: there every loss is 0, and so is its gradient, also
+    what a window would spread from there to the pixels around."""
+    return pred if ignore is None else jnp.where(ignore[..., None], target.astype(pred.dtype), pred)
 
 
 def check_weights(weights: Mapping[str, float]) -> dict[str, float]:

@@ -40,7 +40,7 @@ def conv_ae(
     def terms(params, stats, batch: Batch, key: Key):
         image = batch["image"]
         rebuilt = network.apply({"params": params}, image, train=True, rngs={"dropout": key})
-        return errors(rebuilt, image), stats
+        return errors(rebuilt, image, batch.get("_ignore")), stats
 
     def reconstruct(state, batch: Batch, keys):
         del keys
@@ -48,7 +48,7 @@ def conv_ae(
 
     def score_images(state, batch: Batch, keys) -> Prediction:
         rebuilt = reconstruct(state, batch, keys)
-        anomaly_map = residual(rebuilt, batch["image"])
+        anomaly_map = residual(rebuilt, batch["image"], batch.get("_ignore"))
         scores = pool(anomaly_map, rule, valid_pixels(batch))
         return Prediction(scores, anomaly_map, {"reconstruction": rebuilt})
 

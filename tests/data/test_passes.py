@@ -2,13 +2,17 @@
 
 import zlib
 
+import jax
 import numpy as np
 import pytest
+import tifffile
 
-from adjax.data import pipeline
+from adjax.data import decode, pipeline
 from adjax.data.decode import read_image
 from adjax.data.view import View
-from adjax.tiling import Grid, bucket, starts
+from adjax.methods.intensity import intensity
+from adjax.tiling import Grid, bucket, count, cut, place, starts
+from adjax.transforms import tiled
 from adjax.types import UserError
 from tests.data.files import good_images, pixels, record, save
 
@@ -36,8 +40,9 @@ def plain_tiles(records):
     return np.stack(tiles)
 
 
-@pytest.mark.parametrize("options", [{}, {"cache_mb": 0}, {"workers": 4}])
-def test_sweep_gives_every_tile_once_in_order(records, options):
+@pytest.mark.parametrize("options", [{}, {"cache_mb": 0}, {"workers": 4}, {"cache_dir": "cache"}])
+def test_sweep_gives_every_tile_once_in_order(records, options, tmp_path):
+    options = {name: str(tmp_path / value) if name == "cache_dir" else value for name, value in options.items()}
     batches = list(pipeline.sweep(records, View(tile=8, augment=("flip_h",)), batch_size=7, grid=GRID, **options))
     want = plain_tiles(records)
     np.testing.assert_array_equal(valid(batches), want)
@@ -69,10 +74,34 @@ def test_sweep_over_whole_images(tmp_path, records):
 
 def test_sweep_decodes_each_image_once_even_without_a_cache(records, monkeypatch):
     calls = []
-    plain = pipeline.decode.decode
-    monkeypatch.setattr(pipeline.decode, "decode", lambda r: calls.append(r.id) or plain(r))
+    plain = decode.decode
+    monkeypatch.setattr(decode, "decode", lambda r: calls.append(r.id) or plain(r))
     list(pipeline.sweep(records, View(), batch_size=2, grid=GRID, cache_mb=0, workers=3))
     assert sorted(calls) == sorted(r.id for r in records)
+
+
+def test_scoring_slides_over_the_grid_of_a_pass(records):
+    """`sweep` on the host and `tiled` on the device cut the same tiles, pixel for pixel, in the same order."""
+    swept = valid(pipeline.sweep(records, View(), batch_size=16, grid=GRID))
+    found = {}
+    for members, batch in pipeline.images(records, View(), batch_size=2, grid=GRID):
+        for row, r in enumerate(members):
+            size = batch["_size"][row]
+            places = [place(i, size, GRID) for i in range(int(count(size, GRID)))]
+            found[r.id] = [cut(batch["image"][row], at, GRID.size) for at in places]
+    np.testing.assert_array_equal(swept, np.concatenate([found[r.id] for r in records]))
+
+
+def test_a_tiled_score_is_that_of_the_swept_tiles(records):
+    method = intensity(rule="max")
+    scored = {}
+    for members, batch in pipeline.images(records, View(), batch_size=2, grid=GRID):
+        keys = jax.random.split(jax.random.key(0), 2)
+        scores = jax.jit(tiled(method, GRID, "tile").score)((), batch, keys).score
+        scored |= {r.id: float(score) for r, score in zip(members, scores)}
+    for r in records:
+        tiles = valid(pipeline.sweep([r], View(), batch_size=16, grid=GRID))
+        assert scored[r.id] == pytest.approx(tiles.mean(-1).max(), rel=1e-6)
 
 
 @pytest.mark.parametrize("grid", [GRID, None])
@@ -137,3 +166,24 @@ def test_an_unreadable_image_is_told_and_skipped(tmp_path):
     assert all(f"{name} cannot be decoded" in reason for name, reason in skipped)
     with pytest.raises(UserError, match=r"001\.png cannot be decoded"):
         list(pipeline.images(records, View(), batch_size=2))
+
+
+@pytest.mark.parametrize("channels", [1, 5])
+@pytest.mark.parametrize("kind", ["uint16", "float32"])
+def test_depth_and_channels_come_through_every_way(tmp_path, kind, channels):
+    """Neighbouring 16-bit values, and floats between them, differ in every batch as they do in the file."""
+    values = (np.arange(40 * 48 * channels) % 4000 + 30_000).astype(kind).reshape(40, 48, channels)
+    values += 0.25 if kind == "float32" else 0
+    stored = values[..., 0] if channels == 1 else values
+    planes = {} if channels == 1 else {"planarconfig": "contig"}
+    tifffile.imwrite(tmp_path / "x.tif", stored, photometric="minisblack", **planes)
+    deep, view = record(tmp_path / "x.tif"), View(range=(0, 65535))
+    want = values.astype(np.float64) / 65535
+    ((_, scored),) = pipeline.images([deep], view, batch_size=1, grid=GRID)
+    np.testing.assert_allclose(scored["image"][0, :40, :48], want, rtol=2e-7)
+    (whole,) = pipeline.sweep([deep], view, batch_size=1)
+    np.testing.assert_array_equal(whole["image"][0], scored["image"][0, :40, :48])
+    tile = next(pipeline.stream([deep], View(tile=32, range=(0, 65535)), batch_size=1, seed=0))["image"][0]
+    everywhere = np.lib.stride_tricks.sliding_window_view(whole["image"][0], tile.shape)
+    assert tile.shape == (32, 32, channels) and (everywhere == tile).all((-3, -2, -1)).any()
+    np.testing.assert_array_equal(read_image(deep, view), whole["image"][0])

@@ -15,11 +15,11 @@ assert "tensorflow" not in sys.modules
 
 UNFINISHED = """
 import sys, time
-from adjax.data import load, pipeline
+from adjax.data import decode, load, pipeline
 from adjax.data.view import View
 records = load(dataset="folder", root=sys.argv[1], seed=0, calibration=0, validation=0).splits["train"]
-plain = pipeline.decode.decode
-pipeline.decode.decode = lambda record: time.sleep(0.02) or plain(record)
+plain = decode.decode
+decode.decode = lambda record: time.sleep(0.02) or plain(record)
 stream = pipeline.stream(records, View(), batch_size=8, seed=0, cache_mb=0)
 next(stream)
 sys.modules["kept"] = stream

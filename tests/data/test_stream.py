@@ -1,5 +1,6 @@
 """Training batches: what a batch holds is decided by seed and number, and by nothing else."""
 
+import time
 from collections import Counter
 from itertools import islice
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from adjax.data import pipeline
+from adjax.data import decode, pipeline
 from adjax.data.decode import read_image
 from adjax.data.view import View
 from adjax.types import UserError
@@ -46,8 +47,42 @@ def test_resuming_equals_never_having_stopped(records):
 
 
 @pytest.mark.parametrize("options", [{"workers": 1}, {"workers": 4}, {"cache_mb": 0}, {"cache_mb": 0.01, "workers": 3}])
-def test_neither_threads_nor_memory_change_a_bit(records, options):
-    np.testing.assert_array_equal(batches(records, 8, **options), batches(records, 8))
+@pytest.mark.parametrize("crops", [1, 3])
+def test_neither_threads_nor_memory_change_a_bit(records, options, crops):
+    view = View(tile=32, augment=ALL, crops=crops)
+    np.testing.assert_array_equal(batches(records, 8, view=view, **options), batches(records, 8, view=view))
+
+
+def test_neither_does_a_cache_on_disk_nor_a_resumption_from_it(records, tmp_path):
+    whole = batches(records, 8)
+    for start in (0, 3):  # the second finds what the first has stored
+        got = batches(records, 8 - start, start=start, cache_dir=str(tmp_path / "cache"))
+        np.testing.assert_array_equal(got, whole[start:])
+
+
+def test_many_crops_of_one_visit(tmp_path):
+    """Every image gives its crops in a row, is visited once an epoch, and is decoded once a visit without any cache."""
+    paths = [save(tmp_path / f"{i:02d}.png", np.full((9, 9), i, np.uint8)) for i in range(7)]
+    view, some = View(tile=8, crops=6), [record(p) for p in paths]
+    seen = np.concatenate(batches(some, 21, view=view, batch_size=4))[:, 0, 0, 0] * 255
+    visits = np.round(seen).astype(int).reshape(14, 6)
+    assert (visits == visits[:, :1]).all()
+    assert all(sorted(epoch) == list(range(7)) for epoch in visits[:, 0].reshape(2, 7))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_epoch_decodes_each_image_once_however_many_tiles_it_gives(tmp_path, monkeypatch, workers):
+    calls = Counter()
+    plain = decode.decode
+    monkeypatch.setattr(decode, "decode", lambda r: calls.update([r.id]) or plain(r))
+    some = [record(p) for p in good_images(tmp_path, 12, shape=(40, 40))]
+    view = View(tile=16, crops=7)
+    stream = pipeline.stream(some, view, batch_size=4, seed=0, cache_mb=0, workers=workers)
+    list(islice(stream, 21))  # 84 tiles are one epoch
+    stream.close()
+    ahead = sum(calls.values()) - 12  # batches made ahead reach into the next epoch
+    assert set(calls) == {r.id for r in some} and 0 <= ahead <= 6
+    assert sum(n > 1 for n in calls.values()) <= ahead
 
 
 def test_hosts_share_a_global_batch(records):
@@ -152,6 +187,8 @@ def test_mistakes_are_told_before_the_first_batch(records, tmp_path):
         (lambda: View(tile=8, augment=("shift",)), "'shift' is for whole images"),
         (lambda: View(range=(1, 0)), "low < high"),
         (lambda: View(tile=0), "must be positive"),
+        (lambda: View(tile=8, crops=0), "crops=0 must be at least 1"),
+        (lambda: View(crops=2), "needs data.tile"),
     ]
     for call, message in cases:
         with pytest.raises(UserError, match=message):
@@ -171,10 +208,29 @@ def test_a_broken_file_is_named_when_its_turn_comes(tmp_path, cache_mb):
         batches(records, 3, view=View(tile=8), batch_size=2, cache_mb=cache_mb)
 
 
+def test_of_several_broken_files_the_first_in_order_is_named(tmp_path, monkeypatch):
+    """Though another thread stumbles over a later one long before."""
+    paths = good_images(tmp_path, 4)
+    records = [record(p) for p in paths]
+    plain = decode.decode
+
+    def slow(r):
+        time.sleep(0.2 if r.id == "001.png" else 0)
+        return plain(r)
+
+    monkeypatch.setattr(decode, "decode", slow)
+    for path in (paths[1], paths[2]):
+        path.write_bytes(path.read_bytes()[:100])
+    batches = pipeline.sweep(records, View(), batch_size=1, workers=3)
+    next(batches)
+    with pytest.raises(UserError, match=r"001\.png cannot be decoded"):
+        next(batches)
+
+
 def test_images_are_decoded_once_while_they_fit(records, monkeypatch):
     calls = Counter()
-    plain = pipeline.decode.decode
-    monkeypatch.setattr(pipeline.decode, "decode", lambda r: calls.update([r.id]) or plain(r))
+    plain = decode.decode
+    monkeypatch.setattr(decode, "decode", lambda r: calls.update([r.id]) or plain(r))
     batches(records, 20, workers=4)
     assert set(calls.values()) == {1}
     calls.clear()

@@ -128,3 +128,32 @@ def test_bad_weights(weights, message):
     for make in (weighted_map, weighted_terms):
         with pytest.raises(UserError, match=message):
             make(weights)
+
+
+@each_loss
+def test_ignored_pixels_enter_neither_loss_nor_map(name):
+    """Whatever is predicted there changes nothing, not even around it, and nothing descends there."""
+    pred, target = pair()
+    ignore = np.zeros(SHAPE[:3], bool)
+    ignore[:2, 5:15, 8:20] = True
+    terms, errors = weighted_terms({name: 2.0}), weighted_map({name: 2.0})
+    total = lambda p: terms(p, target, ignore)[name].sum()
+    value, slope = jax.jit(jax.value_and_grad(total))(pred)
+    other = np.where(ignore[..., None], np.float32(7), pred)
+    again, _ = jax.jit(jax.value_and_grad(total))(other)
+    np.testing.assert_array_equal(again, value)
+    np.testing.assert_array_equal(errors(other, target, ignore), errors(pred, target, ignore))
+    assert not np.asarray(slope)[ignore].any() and np.asarray(slope)[~ignore].any()
+    np.testing.assert_allclose(terms(pred, target, ignore)[name][2], terms(pred, target)[name][2], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["l1", "l2", "charbonnier"])
+def test_with_ignored_pixels_a_loss_is_the_mean_over_the_others(name):
+    pred, target = pair()
+    ignore = np.zeros(SHAPE[:3], bool)
+    ignore[0, 3:], ignore[1] = True, True
+    found = weighted_terms({name: 1.0})(pred, target, ignore)[name]
+    want = np.asarray(LOSSES[name].map(pred, target))
+    np.testing.assert_allclose(found[0], want[0, :3].mean(), rtol=1e-5)
+    assert float(found[1]) == 0.0
+    np.testing.assert_allclose(found[2], want[2].mean(), rtol=1e-5)

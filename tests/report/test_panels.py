@@ -10,6 +10,9 @@ from PIL import Image
 from scipy import ndimage
 from skimage.measure import block_reduce
 
+from adjax.data import headers
+from adjax.data.decode import read_image
+from adjax.data.view import View
 from adjax.report import panels
 from adjax.report.cases import Case
 
@@ -87,3 +90,14 @@ def test_a_dark_range_is_stretched_for_all_cases_alike():
     bright = [case(np.full((8, 8, 1), value, np.float32)) for value in (0.01, 0.9)]
     assert panels.choose_scale(bright, None).grey == (0.0, 1.0)
     assert panels.choose_scale(dark[:1], None).grey == (0.0, 1.0)
+
+
+def test_sixteen_bits_are_not_crushed_to_eight_before_they_are_stretched(tmp_path):
+    """256 neighbouring grey values of 65,536 are one or two of 256; the report shows all of them apart."""
+    values = (30_000 + np.arange(256, dtype=np.uint16)).repeat(256).reshape(256, 256)
+    Image.fromarray(values).save(tmp_path / "deep.png")
+    deep = headers.record(tmp_path / "deep.png", tmp_path, label=0, defect="good", category="")
+    image = read_image(deep, View())
+    scale = panels.choose_scale([case(image)], None)
+    shown = decode(panels.draw_case(case(image), scale)["photo"], "L")
+    np.testing.assert_array_equal(shown, np.arange(256)[:, None].repeat(256, 1))

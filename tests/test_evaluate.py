@@ -1,0 +1,59 @@
+"""Labels meet scores: what is ignored enters no metric of pixels and no threshold on them. Axes: h height, w width."""
+
+import numpy as np
+import pytest
+
+from adjax import evaluate, metrics, threshold
+from adjax.data import headers
+from adjax.predict import Scored
+from tests.folders import make
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory):
+    """Two good and two bad images; of the first of each the left quarter is ignored, where scores are nonsense."""
+    root = make(tmp_path_factory.mktemp("images"))
+    random, found, masks = np.random.default_rng(0), [], []
+    for label, part in enumerate(("good", "square")):
+        for i in range(2):
+            record = headers.record(root / f"test/{part}/00{i}.png", root, label=label, defect=part, category="")
+            mask = np.zeros((48, 48), bool)
+            mask[10:20, 10:20] = label
+            values = (random.normal(size=(48, 48)) + mask).astype(np.float32)
+            ignore = np.zeros((48, 48), bool)
+            ignore[:, :12] = True
+            if i == 0:
+                values[ignore] = 100.0
+            found.append(Scored(record, float(values[:, 12:].max()), values, ignore if i == 0 else None))
+            masks.append(mask)
+    return found, masks
+
+
+def test_ignored_pixels_enter_no_metric(scored):
+    found, masks = scored
+    cut = [slice(12 if s.ignore is not None else 0, None) for s in found]
+    want = metrics.evaluate_maps([s.map[:, c] for s, c in zip(found, cut)], [m[:, c] for m, c in zip(masks, cut)])
+    measured = evaluate.measure(found, masks).metrics
+    for name in ("pixel_auroc", "pixel_ap", "pixel_f1max", "aupro", "aupro_05"):
+        assert measured[name] == pytest.approx(want[name], abs=1e-12)
+    unaware = evaluate.measure([s._replace(ignore=None) for s in found], masks).metrics
+    assert unaware["pixel_ap"] < 0.8 * measured["pixel_ap"]
+
+
+def test_masks_of_another_resolution(scored):
+    """A map of half the size: ignored is whatever an ignored pixel of it flows into."""
+    found, masks = scored
+    half = [s._replace(map=s.map[::2, ::2], ignore=None if s.ignore is None else s.ignore[::2, ::2]) for s in found]
+    ignore = [None if s.ignore is None else np.pad(s.ignore, ((0, 0), (0, 1)), mode="edge")[:, 1:] for s in found]
+    ignore = [None if m is None else np.arange(48)[None] + np.zeros((48, 1)) < 13 for m in ignore]
+    want = metrics.evaluate_maps([evaluate.resize(s.map, (48, 48)) for s in half], masks, ignore)
+    assert evaluate.measure(half, masks).metrics["aupro"] == want["aupro"]
+
+
+def test_a_threshold_on_pixels_is_fitted_on_those_that_count(scored):
+    found, _ = scored
+    good = [evaluate.counted(s) for s in found[:2]]
+    assert [g.size for g in good] == [48 * 36, 48 * 48]
+    for kind, settings in (("max", {}), ("quantile", {"q": 0.99}), ("conformal", {"alpha": 0.4})):
+        fitted = threshold.fit(kind, good, **settings)
+        assert fitted.value < 10 and fitted.applies == "pixel"
