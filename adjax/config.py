@@ -21,8 +21,10 @@ EVAL40 = {
     "n_train": 60,
     "n_test_good": 12,
     "n_test_defect": 28,
-    "types": ("density", "broken", "blob", "blur", "beaded", "film", "orientation", "bent", "speck")
-    + ("curvature", "width", "noise", "thickened", "thinned", "merged", "frayed", "flake", "fibre", "scratch"),
+    "types": (
+        *("density", "broken", "blob", "blur", "beaded", "film", "orientation", "bent", "speck"),
+        *("curvature", "width", "noise", "thickened", "thinned", "merged", "frayed", "flake", "fibre", "scratch"),
+    ),
     "details": True,
 }
 

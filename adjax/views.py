@@ -149,7 +149,7 @@ def _range(value: float | None, edges: Sequence[float], unit: str = "") -> tuple
     if value is None:
         return None
     place = int(np.searchsorted(edges, value, side="right"))
-    low, high = (f"{edges[i]:,.3g}" if 0 <= i < len(edges) else "" for i in (place - 1, place))
+    low, high = (f"{round(edges[i], 2):,g}" if 0 <= i < len(edges) else "" for i in (place - 1, place))
     return place, f"below {high}{unit}" if not low else f"{low} to {high}{unit}" if high else f"{low}{unit} and above"
 
 

@@ -124,7 +124,7 @@ def test_hand_made():
     assert (blob["pixel_ap"], blob["aupro"], blob["pixel_auroc"]) == (1, 1, 1)
     assert (film["pixel_ap"], film["aupro"], film["pixel_auroc"]) == (pytest.approx(1 / 9), 0, 0)
     assert film["prevalence"] == pytest.approx(1 / 9)
-    assert found["groups"]["severity"].keys() == {"below 0.333", "0.667 and above"}
+    assert found["groups"]["severity"].keys() == {"below 0.33", "0.67 and above"}
     assert found["groups"]["size"] == {"below 100 px": found["groups"]["family"]["foreign"]}
     assert "crossing_distance" not in found["groups"]  # nobody knows it
     assert found["places"]["thresholds"] == {"pixels": 0.0, "instances": 0.0}  # 80 % of two is both

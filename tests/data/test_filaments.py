@@ -52,6 +52,16 @@ def test_details(root):
     assert crossings.mode.startswith("I") and np.asarray(crossings).max() >= 2
 
 
+def test_good_test_images_have_crossing_maps_too(root):
+    for stem in ("good_0000", "good_0001"):
+        found = json.loads((root / "meta" / f"{stem}.json").read_text())["crossings"]
+        count = np.asarray(Image.open(root / "meta" / f"{stem}_crossings.png"))
+        x, y = (np.round(found[k]).astype(int) for k in "xy")
+        assert len(x) and np.mean(count[y, x] >= 2) > 0.9  # at the border of two thin filaments rounding may miss them
+        image = np.asarray(Image.open(root / "test" / "good" / f"{stem}.png")).astype(float)
+        assert image[count >= 1].mean() > image[count == 0].mean() + 20  # it is this very image's
+
+
 def test_goes_on_to_the_same_bytes(root, tmp_path):
     before = contents(root)
     for stem in ("train_0001", "blob_0002", "good_0000"):
