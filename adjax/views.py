@@ -69,8 +69,8 @@ def zones(count: UInt8[np.ndarray, "h w"], crossings: Float[np.ndarray, "n 3"]) 
 def measure_views(maps, masks, known: Sequence[Known]) -> dict[str, Any] | None:
     """{"groups": {grouping: {group: values}}, "places": ...}, or None where no instance is known.
 
-    `maps` at the masks' resolution. One sort of the normal pixels serves all groups; beside it, the memory is that of
-    the defect pixels.
+    `maps` at the masks' resolution. One sort of the normal pixels serves all groups, and one each of those on filaments
+    and at crossings: the only copies as large as the data.
     """
     maps, masks, _ = check_maps(maps, masks, None)
     groups = {name: _collect(by, maps, masks, known) for name, by in GROUPINGS.items()}
@@ -201,9 +201,8 @@ def _chosen(codes: int) -> list[tuple[str, np.ndarray]]:
     """(name of a place, its codes)."""
     code = np.arange(codes)
     found = [(name, (code % 5 >= low) & (code % 5 < high)) for name, (low, high) in PLACES.items()]
-    return found + [
-        (f"crossings {_range(low, ANGLES, '°')[1]}", code // 5 == 1 + k) for k, low in enumerate((0, *ANGLES))
-    ]
+    angles = [_range(low, ANGLES, "°")[1] for low in (0, *ANGLES)]
+    return found + [(f"crossings {angle}", code // 5 == 1 + k) for k, angle in enumerate(angles)]
 
 
 def _level(scores: np.ndarray) -> float:
