@@ -177,7 +177,7 @@ def _make(root: Path, item: Item, manifest: dict[str, Any]) -> None:
         if item.split != "train":
             meta |= {"family": "good", "crossings": _listed(crossings.find(lines, how["size"]))}
         if item.split != "train" and manifest["details"]:
-            # The twin of any defect in this scene is this image: its program is compiled already.
+            # The twin of any defect in this scene is this image, up to a grey level; its program is compiled already.
             twin = defective(key, jnp.int32(0), jnp.int32(0), **how)
             _crossing_map(root / "meta" / item.stem, np.asarray(twin.crossings))
     else:
