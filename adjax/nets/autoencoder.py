@@ -8,7 +8,7 @@ import math
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from adjax.nets.conv import DoublingConvTranspose
+from adjax.nets.conv import DoublingConvTranspose, HalvingConv
 from adjax.types import UserError
 
 Layer = tuple[int, int]  # features, kernel: 4 halves (doubles) the side, 3 keeps it
@@ -65,9 +65,9 @@ class Encoder(nn.Module):
     def __call__(self, x: Float[Array, "b h w c"], train: bool) -> Float[Array, "b d"]:
         halvings = extra_halvings(*x.shape[1:3])
         for features, kernel in ENCODER[:2] + (HALF,) * halvings + ENCODER[2:]:
-            stride, pad = (2, 1) if kernel == 4 else (1, 1)
-            x = nn.Conv(_scaled(features, self.width), (kernel, kernel), (stride, stride), padding=pad)(x)
-            x = _activate(x, self.dropout, train)
+            features = _scaled(features, self.width)
+            layer = HalvingConv(features) if kernel == 4 else nn.Conv(features, (3, 3), padding=1)
+            x = _activate(layer(x), self.dropout, train)
         return nn.Dense(self.latent)(x.reshape(x.shape[0], -1))
 
 
