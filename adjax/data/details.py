@@ -51,11 +51,13 @@ def locate(base: Path, file: Path) -> str | None:
 
 
 def read_details(record: Record) -> Details | None:
-    """None without a file. Raises UserError for a file that is broken or another image's."""
+    """None without such a file. Raises UserError for one that is broken or another image's."""
     if not (path := record.meta.get("details")):
         return None
     try:
         known = {"type": record.defect} | json.loads(Path(path).read_text())
+        if not known.keys() & {"instances", "crossings"}:
+            return None  # says other things
         instances = tuple(_instance(i, known) for i in known.get("instances", ()))
         found = known.get("crossings") or {"x": (), "y": (), "angle": ()}
         crossings = np.array([found[k] for k in ("x", "y", "angle")], np.float64).T.reshape(-1, 3)

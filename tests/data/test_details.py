@@ -47,6 +47,12 @@ def test_files_are_found_in_either_place_and_read_late(tmp_path):
         read_details(found["hole/000.png"])
 
 
+def test_files_of_another_purpose_are_left_alone(tmp_path):
+    mvtec(tmp_path, train=1, good=1, bad=1)
+    write(tmp_path / "meta/000.json", {"type": "RGB", "camera": 3})
+    assert [read_details(r) for r in records(tmp_path).values()] == [None, None]
+
+
 @pytest.mark.parametrize("wrong", [{"instances": [{}]}, {"instances": 3}, [], {"crossings": {"x": [1]}}])
 def test_files_of_another_form(tmp_path, wrong):
     mvtec(tmp_path, train=1, good=1, bad=1)
