@@ -13,6 +13,21 @@ from adjax.methods import factory
 from adjax.threshold import THRESHOLDS, Threshold
 from adjax.types import Info, Method, UserError
 
+# The filament benchmark that tables share: 60 good images to learn from and 40 to test on, of every type of defect.
+# Of the first nine types, three of each family, there are two images.
+EVAL40 = {
+    "level": "L2",
+    "size": 1024,
+    "n_train": 60,
+    "n_test_good": 12,
+    "n_test_defect": 28,
+    "types": (
+        *("density", "broken", "blob", "blur", "beaded", "film", "orientation", "bent", "speck"),
+        *("curvature", "width", "noise", "thickened", "thinned", "merged", "frayed", "flake", "fibre", "scratch"),
+    ),
+    "details": True,
+}
+
 
 def base() -> ConfigDict:
     return ConfigDict(

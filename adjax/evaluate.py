@@ -13,6 +13,7 @@ from PIL import Image
 from adjax import metrics
 from adjax.predict import Scored
 from adjax.threshold import Threshold
+from adjax.views import Known, measure_views
 
 METRICS = ("image_auroc", "image_ap", "image_f1max", "pixel_auroc", "pixel_ap", "pixel_f1max", "aupro", "aupro_05")
 CURVES = {"roc": "image_roc", "pr": "image_pr", "pro": "pro"}  # the report's names for them
@@ -24,24 +25,30 @@ class Measured(NamedTuple):
     reasons: dict[str, str]  # why a metric is None
     oracle: dict[str, float | None]  # thresholds of best F1 on these very images: a metric, never a decision
     curves: dict[str, Any]
+    views: dict[str, Any] | None  # by group of defects and by place, where anything is known of them
 
 
-def measure(scored: Sequence[Scored], masks: Masks | None, no_masks: str = "") -> Measured:
+def measure(scored: Sequence[Scored], masks: Masks | None, no_masks: str = "", known: Sequence[Known] = ()) -> Measured:
     """All metrics of labelled images; pixel metrics at the resolution of the masks, to which maps are resized."""
     labels = np.array([s.record.label for s in scored])
     image = metrics.evaluate_scores(np.array([s.score for s in scored]), labels)
-    maps = [s.map for s in scored]
+    maps, views = [s.map for s in scored], None
     if masks is None or any(m is None for m in maps):
         why = no_masks or "the method gives no anomaly maps"
         pixel = {"oracle": None, "curves": {}, "reasons": dict.fromkeys(METRICS[3:], why)}
     else:
-        resized = [resize(m, g.shape) for m, g in zip(maps, masks)]
-        pixel = metrics.evaluate_maps(resized, masks, [_ignored(s, g.shape) for s, g in zip(scored, masks)])
+        maps = [resize(m, g.shape) for m, g in zip(maps, masks)]
+        ignored = [_ignored(s, g.shape) for s, g in zip(scored, masks)]
+        pixel = metrics.evaluate_maps(maps, masks, ignored)
+        if all(i is None for i in ignored):
+            views = measure_views(maps, masks, known)
+        elif any(k.instances for k in known):
+            pixel["reasons"] |= {"views": "groups and places are not measured where pixels are ignored"}
     values = {name: (image | pixel).get(name) for name in METRICS}
     oracle = {"image": image["oracle"], "pixel": pixel["oracle"]}
     found = image["curves"] | pixel["curves"]
     curves = {name: found[long][:2] for name, long in CURVES.items() if long in found}
-    return Measured(values, image["reasons"] | pixel["reasons"], oracle, curves)
+    return Measured(values, image["reasons"] | pixel["reasons"], oracle, curves, views)
 
 
 def resize(anomaly_map: Float[np.ndarray, "h w"], shape: tuple[int, int]) -> Float[np.ndarray, "h w"]:

@@ -38,6 +38,7 @@ def results(
     """The content of results.json; a metric that cannot be computed is None, its reason beside it."""
     threshold = trained.thresholds["image"]
     found = {name: base.metrics for name, base in baselines.items()}
+    views = {n: m.views for n, m in ({trained.meta["method"]: measured} | baselines).items() if m.views}
     return {
         "dataset": dataset.name,
         "category": dataset.category,
@@ -52,6 +53,7 @@ def results(
         "metrics": measured.metrics,
         "reasons": measured.reasons,
         "baselines": found,
+        **({"views": views} if views else {}),
         "notes": evaluate.compare(measured.metrics, found),
         "threshold": _thresholds(trained)
         | {"realised": threshold and evaluate.realised(threshold, scored), "oracle": measured.oracle},

@@ -21,11 +21,13 @@ from adjax import evaluate as measuring
 from adjax import fit as fitting
 from adjax import predict as scoring
 from adjax.data import fingerprint, pipeline
+from adjax.data.details import read_details
 from adjax.data.masks import read_mask
 from adjax.data.view import View
 from adjax.report.maps import write_map
 from adjax.trained import Trained, example, restore
 from adjax.types import Dataset, Info, Method, Record, State, UserError
+from adjax.views import prepare
 
 
 class Job(NamedTuple):
@@ -119,10 +121,11 @@ def evaluate(job: Job) -> int:
     clock: dict[str, float] = {}
     scored = _score(config, trained.scorer, trained.state, records, clock, "test")
     masks, no_masks = _masks(records)
+    known = [prepare(r, m, read_details(r)) for r, m in zip(records, masks or ())]
     baselines = {}
     for name, method in cfg.make_baselines(config).items():
-        baselines[name] = measuring.measure(_score(config, method, (), records, {}, name), masks, no_masks)
-    measured = measuring.measure(scored, masks, no_masks)
+        baselines[name] = measuring.measure(_score(config, method, (), records, {}, name), masks, no_masks, known)
+    measured = measuring.measure(scored, masks, no_masks, known)
     results = outcome.results(trained, dataset, scored, measured, baselines, clock, job.command)
     results["per_defect"] = measuring.per_defect(scored, masks, no_masks)
     _write_maps(job.workdir / "maps", scored, config.maps)

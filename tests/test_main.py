@@ -136,6 +136,27 @@ def test_a_run_of_another_configuration_is_not_continued(trained, caplog):
     assert (out / "config.json").read_bytes() == before
 
 
+def test_what_is_known_of_defects_becomes_views(trained, tmp_path):
+    root, out = trained
+    shutil.copytree(out / "checkpoints", tmp_path / "out/checkpoints")
+    shutil.copytree(root, tmp_path / "images")
+    (tmp_path / "images/meta/square").mkdir(parents=True)
+    for i in range(3):
+        known = {"family": "shape", "instances": [{"number": 1, "area": 100, "severity": i / 2}]}
+        (tmp_path / f"images/meta/square/{i:03d}.json").write_text(json.dumps(known))
+    assert execute("eval", job(tmp_path / "out", settings(root), {"data.root": str(tmp_path / "images")})) == 0
+    with_views, without = (json.loads((p / "results.json").read_text()) for p in (tmp_path / "out", out))
+    assert "views" not in without and set(with_views["views"]) == {"conv_ae", "intensity", "local_median"}
+    for name, metrics in ({"conv_ae": with_views["metrics"]} | with_views["baselines"]).items():
+        groups = with_views["views"][name]["groups"]
+        assert set(groups) == {"family", "type", "severity", "size"}
+        # Of the only type there is, nothing is left out.
+        for metric in ("pixel_ap", "aupro", "pixel_auroc"):
+            assert groups["type"]["square"][metric] == pytest.approx(metrics[metric], abs=1e-12)
+    assert "Pixels by group of defects" in (tmp_path / "out/report/index.html").read_text()
+    assert "Pixels by group of defects" not in (out / "report/index.html").read_text()
+
+
 def test_eval_warns_of_other_data(trained, tmp_path, caplog):
     root, out = trained
     shutil.copytree(out / "checkpoints", tmp_path / "out/checkpoints")

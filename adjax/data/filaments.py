@@ -6,7 +6,8 @@
     <root>/test/good/good_0000.png ...  <root>/test/<type>/<type>_0000.png ...
     <root>/ground_truth/<type>/<type>_0000_mask.png  0 and 255: what is visible of the defect
     <root>/meta/<stem>.json                          every image; written last, so that an image with one is whole
-    <root>/meta/<stem>_{twin,extent,label,crossings}.png, <stem>_lines.npy     with `details`
+    <root>/meta/<stem>_{twin,extent,label,crossings}.png, <stem>_lines.npy     with `details`; of good test images
+                                                     the crossings alone
     <root>/manifest.json                             version and parameters; a folder holds one set only
 
 A run that was interrupted goes on where it stopped, and ends with the same files.
@@ -175,6 +176,10 @@ def _make(root: Path, item: Item, manifest: dict[str, Any]) -> None:
         _png(folder / f"{item.stem}.png", image)
         if item.split != "train":
             meta |= {"family": "good", "crossings": _listed(crossings.find(lines, how["size"]))}
+        if item.split != "train" and manifest["details"]:
+            # The twin of any defect in this scene is this image, up to a grey level; its program is compiled already.
+            twin = defective(key, jnp.int32(0), jnp.int32(0), **how)
+            _crossing_map(root / "meta" / item.stem, np.asarray(twin.crossings))
     else:
         meta |= _defective(root, folder, item, key, how, manifest["details"])
     _write(root / "meta" / f"{item.stem}.json", json.dumps(meta).encode())
@@ -217,10 +222,14 @@ def shows(pair: Pair, visible: np.ndarray, kind: str, number: int) -> bool:
 def _details(stem: Path, pair: Pair) -> None:
     for name, image in (("twin", pair.twin), ("extent", np.uint8(255) * pair.extent), ("label", pair.label)):
         _png(stem.with_name(f"{stem.name}_{name}.png"), image)
-    _png(stem.with_name(f"{stem.name}_crossings.png"), pair.crossings.astype(np.uint16))
+    _crossing_map(stem, pair.crossings)
     buffer = io.BytesIO()
     np.save(buffer, pair.lines[:, :, :4].astype(np.float32))
     _write(stem.with_name(f"{stem.name}_lines.npy"), buffer.getvalue())
+
+
+def _crossing_map(stem: Path, count: np.ndarray) -> None:
+    _png(stem.with_name(f"{stem.name}_crossings.png"), count.astype(np.uint16))
 
 
 def _instance(pair: Pair, visible: np.ndarray, number: int, found: crossings.Crossings) -> dict[str, Any]:

@@ -5,6 +5,7 @@
     <root>[/<category>]/ground_truth/<defect>/<stem>_mask.png   (or <stem>.png, _gt, _label, or a folder <stem>/)
     <root>[/<category>]/validation/good/*                       (optional: takes the place of the cut by fraction)
     <root>[/<category>]/ignore/<split>/<good or defect>/<stem>_ignore.png   (optional: what is not 0 counts nowhere)
+    <root>[/<category>]/meta/<stem>.json                        (optional: what is known of a test image, see details)
 
 Extensions in any case; hidden files and files of other types are ignored.
 """
@@ -13,7 +14,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from adjax.data import headers, masks
+from adjax.data import details, headers, masks
 from adjax.data.source import Source
 from adjax.types import Record, UserError
 
@@ -103,7 +104,9 @@ def _labelled(part: Path, base: Path, top: Path, category: str, meta: dict) -> l
     for file in files:
         if truth.is_dir() and not good and file not in found:
             raise UserError(f"{file} has no mask in {truth}; add {file.stem}_mask.png or move the image away")
-        fields = {"label": int(not good), "defect": part.name, "masks": found.get(file, ()), "meta": meta}
+        known = details.locate(base, file)
+        fields = {"label": int(not good), "defect": part.name, "masks": found.get(file, ())}
+        fields["meta"] = meta | ({"details": known} if known else {})
         records.append(headers.record(file, top, category=category, ignore=ignore.get(file, ()), **fields))
         masks.check_size(records[-1])
     return records

@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 import numpy as np
 
-from adjax.report import figures, panels, wording
+from adjax.report import breakdown, figures, panels, wording
 from adjax.report.cases import FITTING, Case, Row, outcome, read_rows
 
 HERE = pathlib.Path(__file__).parent
@@ -53,13 +53,16 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"metric": wording.metric, "amount": wording.amount, "percent": wording.percent}
+    names = ("metric", "fine_metric", "amount", "percent")
+    environment.filters |= {name: getattr(wording, name) for name in names}
     seen = read_rows(rows)
     threshold = results.get("threshold") or {}
     page = environment.get_template("page.html").render(
         head=_head(results, seen),
         metrics=_metrics(results) if _measured(results, seen) else None,
         per_defect=_per_defect(results, seen),
+        groups_table=breakdown.by_group(results),
+        places_table=breakdown.by_place(results),
         notes=results.get("notes") or [],
         figures=_figures(results, curves, seen, history),
         threshold=_threshold(threshold, seen),

@@ -41,6 +41,13 @@ def metric(value: float | None) -> str:
     return repr(value)
 
 
+def fine_metric(value: float | None) -> str:
+    """Three decimals, more where those would leave fewer than two significant digits."""
+    if not value:
+        return metric(value)
+    return f"{value:.{max(3, 1 - math.floor(math.log10(value)))}f}"
+
+
 def amount(value: float | None) -> str:
     """Four significant digits; large numbers in full."""
     if value is None or math.isnan(value):

@@ -16,4 +16,4 @@ for seed in 0 1 2; do
         --workdir="$out/$name-$seed"
   done
 done
-python experiments/spine/collect.py --runs="$out"
+python -m experiments.spine.collect --runs="$out"

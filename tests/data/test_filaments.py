@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from adjax.config import EVAL40
 from adjax.data import filaments, folder
+from adjax.synthesis.filaments import FAMILY, KINDS
 from adjax.types import UserError
 
 TINY = {"level": "L1", "size": 96, "n_train": 3, "n_test_good": 2, "n_test_defect": 3}
@@ -50,6 +52,24 @@ def test_details(root):
     assert np.all(extent[mask > 0] == 255) and not np.array_equal(twin, image)
     crossings = Image.open(root / "meta" / f"{stem}_crossings.png")
     assert crossings.mode.startswith("I") and np.asarray(crossings).max() >= 2
+
+
+def test_good_test_images_have_crossing_maps_too(root):
+    for stem in ("good_0000", "good_0001"):
+        found = json.loads((root / "meta" / f"{stem}.json").read_text())["crossings"]
+        count = np.asarray(Image.open(root / "meta" / f"{stem}_crossings.png"))
+        x, y = (np.round(found[k]).astype(int) for k in "xy")
+        assert len(x) and np.mean(count[y, x] >= 2) > 0.9  # at the border of two thin filaments rounding may miss them
+        image = np.asarray(Image.open(root / "test" / "good" / f"{stem}.png")).astype(float)
+        assert image[count >= 1].mean() > image[count == 0].mean() + 20  # it is this very image's
+
+
+def test_the_shared_subset_has_every_type_and_all_families_alike():
+    order = [EVAL40["types"][i % len(EVAL40["types"])] for i in range(EVAL40["n_test_defect"])]
+    assert set(order) == set(KINDS) and EVAL40["n_test_good"] + len(order) == 40
+    doubled = [FAMILY[k] for k in KINDS if order.count(k) == 2]
+    assert sorted(doubled) == sorted([*dict.fromkeys(FAMILY.values())] * 3)
+    assert EVAL40["details"]  # without label and crossing maps there is little to see
 
 
 def test_goes_on_to_the_same_bytes(root, tmp_path):

@@ -1,0 +1,43 @@
+"""What experiments share: gathering finished runs, mean ± standard deviation over seeds, tables between marks."""
+
+import json
+import pathlib
+import statistics
+import subprocess
+from collections.abc import Sequence
+
+ROOT = pathlib.Path(__file__).parent.parent
+KEPT = ("dataset", "category", "method", "seed", "n_train", "n_validation", "n_test", "score_rule", "metrics")
+KEPT += ("baselines", "threshold", "timing", "versions")
+
+
+def gather(runs: pathlib.Path, kept: Sequence[str] = KEPT) -> dict:
+    """The results of runs in folders NAME-SEED, with their configurations and the commit at which they are gathered."""
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    found = []
+    for path in sorted(runs.glob("*/results.json")):
+        result = json.loads(path.read_text())
+        config = json.loads((path.parent / "config.json").read_text())
+        config["data"]["root"] = None  # a path of one machine
+        name = path.parent.name.rsplit("-", 1)[0]
+        found.append({"name": name, **{k: result[k] for k in kept}, "config": config})
+    return {"collected_at_commit": commit.strip(), "runs": found}
+
+
+def spread(values: list, digits: int) -> str:
+    if any(v is None for v in values):
+        return "–"
+    mean = f"{statistics.mean(values):.{digits}f}"
+    return f"{mean} ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else mean
+
+
+def row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def replace(path: pathlib.Path, mark: str, lines: list[str]) -> None:
+    """Puts a table between the marks of a README."""
+    start, end = f"<!-- {mark}: start -->\n", f"<!-- {mark}: end -->"
+    text = path.read_text()
+    before, rest = text.split(start)
+    path.write_text(before + start + "\n".join(lines) + "\n" + end + rest.split(end)[1])
