@@ -128,7 +128,7 @@ def curvature(strands: Strands, plan: Plan, level: Level) -> Edit:
 
 def width(strands: Strands, plan: Plan, level: Level) -> Edit:
     weight = discs(strands, plan)
-    change = level.strength * (0.3 + 0.2 * plan.severity)
+    change = level.strength * (0.4 + 0.3 * plan.severity)
     thick, thin = 1.0 + change, 1.0 / (1.0 + change)
     factor = jnp.where(plan.side > 0, thick, thin)[:, None, None]
     scale = 1.0 + jnp.sum(weight * (factor - 1.0), axis=0)
@@ -171,7 +171,7 @@ def plateau(strands: Strands, plan: Plan, factor: Array) -> Edit:
 
 
 def thickened(strands: Strands, plan: Plan, level: Level) -> Edit:
-    return plateau(strands, plan, 1.0 + max(level.strength, 0.8) * (0.4 + 0.4 * plan.severity))
+    return plateau(strands, plan, 1.0 + max(level.strength, 0.8) * (0.6 + 0.4 * plan.severity))
 
 
 def thinned(strands: Strands, plan: Plan, level: Level) -> Edit:
