@@ -81,7 +81,7 @@ def moved(strands: Strands, plan: Plan, kind: str) -> Edit:
         k = (0.30 + 0.15 * plan.severity)[:, None, None]
         dx, dy = -k * x, -k * y
     else:
-        angle, ratio = np.pi * plan.traits[:, 1], 1.4 + 0.2 * plan.severity
+        angle, ratio = np.pi * plan.traits[:, 1], 1.3 + 0.2 * plan.severity
         c, s = jnp.cos(angle)[:, None, None], jnp.sin(angle)[:, None, None]
         along = (ratio - 1.0)[:, None, None] * (c * x + s * y)
         across = (1.0 / ratio - 1.0)[:, None, None] * (c * y - s * x)

@@ -29,6 +29,7 @@ SMALLEST = 2.8  # px, radius
 DEPTH = {"film": (0.5, 1.0), "speck": (0.4, 1.0)}  # share of the strands beneath a body; others (0.1, 0.8)
 VISIBLE = 0.3  # depth of the strands that are deformed first: deeper ones are mostly hidden
 ANCHORED = ("blob", "speck", "flake")  # bodies that lie on strands: in a pore their surroundings would tell
+BRIGHT = ("merged", "bent")  # on upper strands: what they change is partly a pore, and darker than crossings
 NARROW, WIDE = ("thickened", "beaded"), ("thinned",)  # so that no width leaves the range of normal strands
 
 # Radius (texture, foreign) or half-length along the strand (deformation) in px at size factor 1.
@@ -75,6 +76,7 @@ def places(strands: geometry.Strands, near: float, followers: tuple[int, int], k
     """
     k_pick, k_near = keys
     merged = kind == KINDS.index("merged")
+    bright = jnp.asarray([2.0 * (k in BRIGHT) for k in KINDS])[kind]
     broad = jnp.asarray([float(k in WIDE) - float(k in NARROW) for k in KINDS])[kind]
     u, v, w, toss = jax.random.uniform(k_pick, (4, INSTANCES * CANDIDATES))
     n, length = strands.x.shape
@@ -94,7 +96,7 @@ def places(strands: geometry.Strands, near: float, followers: tuple[int, int], k
     fits = jnp.where(merged, (gap > 3.0) & (gap < 11.0) & (angle < GRAZING), fits)
     inside = (border > min(24.0, size / 6)) & (span > 0)
     score = jnp.where(fits, 4.0, 0.0) + jnp.where(inside, 8.0, 0.0) + jnp.where(strands.z[f] > VISIBLE, 2.0, 0.0)
-    score = score + jnp.where(merged, 2.0 * strands.z[f], 0.0) + broad * (strands.width[f] - 3.5) + w + 0.1 * toss
+    score = score + bright * strands.z[f] + broad * (strands.width[f] - 3.5) + w + 0.1 * toss
     best = jnp.argmax(score.reshape(INSTANCES, CANDIDATES), axis=1) + jnp.arange(INSTANCES) * CANDIDATES
     usable = (border[best] > 4.0) & (span[best] > 0) & (fits[best] | ~merged)
     return f[best], at[best], usable

@@ -107,8 +107,8 @@ def scratch(strands: Strands, plan: Plan, level: Level) -> Edit:
     ground = 0.17 * scale_of(strands)
     x, y, s = line(strands, plan, jnp.zeros(INSTANCES))
     alive = (jnp.abs(s) < plan.extent[:, None]).astype(jnp.float32) * plan.active[:, None]
-    r = (1.0 + plan.severity)[:, None] + 0.0 * s
-    grey = jnp.full_like(s, 0.6 * ground)
+    r = (1.3 + plan.severity)[:, None] + 0.0 * s
+    grey = jnp.full_like(s, 0.55 * ground)
     return put(none(strands), 0, x=x, y=y, r=r, g=grey, alive=alive, z=jnp.full(INSTANCES, -1.0))
 
 
