@@ -132,7 +132,7 @@ def texture(clean: Array, image: Array, kind, plan: Plan, level: Level) -> tuple
 
     def defocused(image):
         sigma = 1.5 + 1.5 * plan.severity[:1]
-        share = min(1.0, 0.55 * level.strength) * weight
+        share = min(1.0, 0.5 * level.strength) * weight
         return image + share * (sensor.blur(image[None], sigma, 9)[0] - image)
 
     def levelled(image):

@@ -30,7 +30,7 @@ def rows(strands: Strands, plan: Plan) -> Strands:
 
 
 def merged(strands: Strands, plan: Plan, level: Level) -> Edit:
-    """A web of polymer with concave ends between two strands that run side by side."""
+    """A wrinkled web of polymer with concave ends between two strands that run side by side."""
     s, _ = arcs(strands, plan)
     own, base = rows(strands, plan), strands.x.shape[0] - EXTRAS
     square = (strands.x[None, :base] - plan.x[:, None, None]) ** 2 + (
@@ -47,7 +47,7 @@ def merged(strands: Strands, plan: Plan, level: Level) -> Edit:
     half = plan.extent[:, None]
     alive = (jnp.abs(s) < half) & (gap < 16.0) & (plan.active[:, None] > 0)
     taper = 1.0 - 0.6 * (jnp.abs(s) / half) ** 4
-    wrinkles = 0.65 * (1.0 + 0.6 * jnp.sin(2 * np.pi * s / (6.0 + 3.0 * plan.traits[:, 6:7])))
+    wrinkles = 0.7 * (1.0 + 0.8 * jnp.sin(2 * np.pi * s / (7.0 + 3.0 * plan.traits[:, 6:7])))
     return put(
         none(strands),
         0,
