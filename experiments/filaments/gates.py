@@ -25,6 +25,7 @@ from filters import MAPS, STATISTICS
 from measure import EXTENDED, measure
 from scipy import stats
 
+from adjax.synthesis import filaments
 from adjax.synthesis.filaments import FAMILY, KINDS, VERSION
 
 LIMITS = {"b": 0.75, "c": 0.70, "oracle": 0.97, "png": 0.60}
@@ -127,6 +128,13 @@ def gather(cache: Path | None, kinds: list[str], seed: int, how: dict, wanted: i
     return [r for r in records if "hidden" not in r and r["kind"] in kinds]
 
 
+def sources() -> str:
+    """A digest of all that records depend on: they are not continued with another generator or measure."""
+    here = Path(__file__).parent
+    files = [*sorted(Path(filaments.__file__).parent.glob("*.py")), here / "filters.py", here / "measure.py"]
+    return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()[:12]
+
+
 def show(table: dict[str, dict]) -> None:
     """Draft of the table; report.py writes the final one."""
     for kind, row in table.items():
@@ -150,8 +158,8 @@ def main() -> None:
     parser.add_argument("--out", default="")
     a = parser.parse_args()
     how, kinds = {"level": a.level, "optics": a.optics, "size": a.size}, a.types.split(",")
-    name = hashlib.sha256(json.dumps([VERSION, how, a.seed]).encode()).hexdigest()[:12]
-    cache = Path(a.cache) / f"{a.level}_{a.optics}_{name}.jsonl" if a.cache else None
+    name = f"{a.level}_{a.optics}_{a.size}_{a.seed}_{sources()}.jsonl"
+    cache = Path(a.cache) / name if a.cache else None
     records = gather(cache, kinds, a.seed, how, a.images, max(a.images, a.most))
     table = tabulate(records, kinds, a.level)
     show(table)
