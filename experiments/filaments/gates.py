@@ -24,9 +24,10 @@ import numpy as np
 from filters import MAPS, STATISTICS
 from measure import EXTENDED, measure
 from scipy import stats
+from setting import provenance
 
 from adjax.synthesis import filaments
-from adjax.synthesis.filaments import FAMILY, KINDS, VERSION
+from adjax.synthesis.filaments import FAMILY, KINDS
 
 LIMITS = {"b": 0.75, "c": 0.70, "oracle": 0.97, "png": 0.60}
 IMAGE = {"L1": 0.75, "L2": 0.75, "L3": 0.65, "L4": 0.65}
@@ -167,7 +168,7 @@ def main() -> None:
     same = float(stats.ks_2samp(*means, method="asymp").pvalue)
     print(f"mean greys of defective images and twins: Kolmogorov-Smirnov p = {same:.2f}")
     if a.out:
-        setting = {"version": VERSION, **how, "seed": a.seed, "images": a.images, "most": a.most, "limits": LIMITS}
+        setting = {**provenance(), **how, "seed": a.seed, "images": a.images, "most": a.most, "limits": LIMITS}
         setting |= {"image_limit": IMAGE[a.level], "ks_p": same, "command": "sh experiments/filaments/run.sh"}
         Path(a.out).write_text(json.dumps({"setting": setting, "types": table}, indent=1) + "\n")
 

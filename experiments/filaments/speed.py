@@ -5,16 +5,14 @@ python experiments/filaments/speed.py --out=speed.json
 
 import argparse
 import json
-import os
-import platform
-import subprocess
 import time
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+from setting import provenance
 
-from adjax.synthesis.filaments import LEVELS, VERSION, image_key, normal
+from adjax.synthesis.filaments import LEVELS, image_key, normal
 
 BATCH = 4
 REPEATS = 3
@@ -42,11 +40,8 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=1024)
     parser.add_argument("--out", default="")
     a = parser.parse_args()
-    git = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
-    setting = {"version": VERSION, "optics": a.optics, "size": a.size, "batch": BATCH, "repeats": REPEATS, "seed": 0}
-    setting |= {"cores": os.cpu_count(), "machine": platform.machine(), "jax": jax.__version__}
-    setting |= {"device": jax.devices()[0].device_kind, "required": REQUIRED}
-    setting |= {"commit": subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()}
+    setting = {**provenance(), "optics": a.optics, "size": a.size, "batch": BATCH, "repeats": REPEATS, "seed": 0}
+    setting |= {"required": REQUIRED}
     levels = {}
     for level in LEVELS:
         levels[level] = speed(level, a.optics, a.size)
