@@ -1,4 +1,4 @@
-"""One row per defect type: image, twin without the defect, visible mask, extent; cut around the largest instance.
+"""Every defect type: image, twin without the defect, visible mask; cut around the largest instance, twice enlarged.
 
 python experiments/filaments/contact_sheet.py --level=L2 --optics=sem --out=contact_sheet.png
 """
@@ -13,8 +13,9 @@ from PIL import Image, ImageDraw
 from adjax.data.filaments import shows
 from adjax.synthesis.filaments import FAMILY, KINDS, defective, image_key
 
-COLUMNS = 3  # types side by side
-HALF = 80  # px around the middle
+COLUMNS = 2  # types side by side
+HALF = 64  # px around the middle
+STRETCH = 1.5  # of the contrast, in print only
 BAR = 14  # px, the name's line
 
 
@@ -36,10 +37,10 @@ def panel(kind: str, pair) -> np.ndarray:
     size = len(pair.image)
     y, x = (int(np.clip(np.median(u), HALF, size - HALF)) for u in (y, x))
     cut = np.s_[y - HALF : y + HALF, x - HALF : x + HALF]
-    views = (pair.image, pair.twin, np.uint8(255) * pair.visible, np.uint8(255) * pair.extent)
-    picture = np.concatenate([view[cut] for view in views], axis=1)
+    images = [np.uint8(np.clip(STRETCH * view[cut].astype(float), 0, 255)) for view in (pair.image, pair.twin)]
+    picture = np.concatenate([*images, np.uint8(255) * pair.visible[cut]], axis=1).repeat(2, 0).repeat(2, 1)
     bar = Image.new("L", (picture.shape[1], BAR), 255)
-    ImageDraw.Draw(bar).text((4, 1), f"{FAMILY[kind]}: {kind}   (image, twin, visible, extent)", fill=0)
+    ImageDraw.Draw(bar).text((4, 1), f"{FAMILY[kind]}: {kind}   (image, twin, visible)", fill=0)
     return np.concatenate([np.asarray(bar), picture])
 
 

@@ -1,185 +1,149 @@
 """The release gates: what detectors that learn nothing can find, per type of defect, with controls that fit the type.
 
-    python experiments/filaments/gates.py --level=L2 --images=30 --out=gates_L2.json
+    python experiments/filaments/gates.py --level=L2 --images=24 --cache=runs --out=gates_L2.json
 
-AUROCs are per image (or per instance, for extended defects), averaged, then folded: max(a, 1 − a). Controls:
+Controls (measure.py):
   added     against the strands (b) and against the crossings (c) of the same image, each grown by 2 px
   removed   against pores within 3 px of a strand (b)
-  extended  the disc's mean against means of random discs of the same radius in the twin of like coverage (b)
+  extended  the disc's mean against means of random discs of the twin, of the same radius and like coverage (b)
 Limits: (b) 0.75, (c) 0.70, best statistic of whole images 0.75 at L2, 0.65 above, PNG size 0.60, oracle 0.97.
+
+How figures are estimated (`held_out`, `paired`): the best filter and its sign are chosen on one half of the images and
+judged on the other, both ways round; what can be said of the twin is subtracted, which removes most of the chance.
+Records of images are kept in --cache, so that a run can be continued or extended.
 """
 
 import argparse
-import io
+import hashlib
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from filters import maps, statistics
-from PIL import Image
-from scipy import ndimage, stats
+from filters import MAPS, STATISTICS
+from measure import EXTENDED, measure
+from scipy import stats
+from setting import provenance
 
-from adjax.data.filaments import shows
-from adjax.synthesis.filaments import FAMILY, KINDS, VERSION, defective, image_key
+from adjax.synthesis import filaments
+from adjax.synthesis.filaments import FAMILY, KINDS
 
-REMOVED = ("broken", "thinned", "scratch")
-EXTENDED = ("density", "orientation", "curvature", "width", "blur", "noise", "film")
 LIMITS = {"b": 0.75, "c": 0.70, "oracle": 0.97, "png": 0.60}
-GROWN = 10  # px around the extent that belong to no control
+IMAGE = {"L1": 0.75, "L2": 0.75, "L3": 0.65, "L4": 0.65}
+ERROR = 0.03  # standard error to be reached
 
 
-def auroc(positive: np.ndarray, negative: np.ndarray) -> float:
-    """Share of pairs in the right order, ties by half."""
-    ranks = stats.rankdata(np.concatenate([positive, negative]))
-    n = len(positive)
-    return float((ranks[:n].sum() - n * (n + 1) / 2) / (n * len(negative)))
+def held_out(values: np.ndarray, names: tuple[str, ...]) -> dict:
+    """`values` [image, map], chance at 0.5: figures of the half of the images that had no say in the choice."""
+    figures, chosen = np.empty(len(values)), []
+    for half in (0, 1):
+        judge = np.arange(len(values)) % 2 == half
+        away = values[~judge].mean(0) - 0.5
+        best = int(np.argmax(np.abs(away)))
+        figures[judge] = 0.5 + np.sign(away[best]) * (values[judge, best] - 0.5)
+        chosen.append(("-" if away[best] < 0 else "") + names[best])
+    error = figures.std(ddof=1) / np.sqrt(len(figures))
+    return {"auroc": float(figures.mean()), "error": float(error), "filter": " / ".join(dict.fromkeys(chosen))}
 
 
-def sample(mask: np.ndarray, number: int, rng) -> np.ndarray:
-    at = np.flatnonzero(mask)
-    return rng.choice(at, number, replace=False) if len(at) > number else at
+def paired(changed: np.ndarray, twins: np.ndarray, normals: np.ndarray) -> np.ndarray:
+    """[image, statistic]: 0.5 + the rise of the rank among all normals that the defect causes; its mean is the AUROC.
+
+    The mean rank of the twins is 0.5 but for chance.
+    """
+    order = np.sort(normals, axis=0)
+
+    def rank(values):
+        sides = [[np.searchsorted(order[:, j], values[:, j], s) for j in range(values.shape[1])] for s in SIDES]
+        return np.mean(sides, axis=0).T / len(order)
+
+    return 0.5 + rank(changed) - rank(twins)
 
 
-def grown(mask: np.ndarray, by: int) -> np.ndarray:
-    return ndimage.binary_dilation(mask, iterations=by)
+SIDES = ("left", "right")
 
 
-def pixelwise(kind: str, pair, responses: dict, rng) -> dict[str, dict[str, float]]:
-    """{control: {map: AUROC}} of one image."""
-    free = ~grown(pair.extent, GROWN)
-    strands = pair.crossings > 0
-    if kind in REMOVED:
-        controls = {"b": grown(strands, 3) & ~strands & free}
-    else:
-        controls = {"b": grown(strands, 2) & free, "c": grown(pair.crossings > 1, 2) & free}
-    positive = sample(pair.visible, 20000, rng)
-    table = {}
-    for name, mask in controls.items():
-        negative = sample(mask, 20000, rng)
-        table[name] = {m: auroc(r.ravel()[positive], r.ravel()[negative]) for m, r in responses.items()}
-    return table
+def grouped(record: dict, control: str) -> np.ndarray:
+    """[m] of one image; for discs the mean over its instances, the same disc of the twin subtracted."""
+    if record["kind"] not in EXTENDED:
+        return np.array(record[control])
+    image, twin = np.array(record["discs"]).mean(0)
+    return 0.5 + image - twin
 
 
-def disc(shape, x: float, y: float, radius: float) -> tuple:
-    """Slices of a disc's window, and which of its pixels belong to it."""
-    low = [max(0, int(u - radius)) for u in (y, x)]
-    high = [min(n, int(u + radius) + 1) for u, n in zip((y, x), shape)]
-    yy, xx = np.mgrid[low[0] : high[0], low[1] : high[1]]
-    return (slice(low[0], high[0]), slice(low[1], high[1])), np.hypot(yy - y, xx - x) <= radius
-
-
-def discwise(pair, responses: dict, plain: dict, rng, number: int = 150) -> list[dict[str, float]]:
-    """Per instance: for every map, the share of alike discs of the twin whose mean is lower."""
-    size, covered, table = len(pair.image), (pair.crossings > 0).astype(np.float32), []
-    for i in np.flatnonzero(pair.plan.active):
-        x, y, radius = (float(getattr(pair.plan, k)[i]) for k in ("x", "y", "extent"))
-        radius *= 0.8
-        window, inside = disc(pair.image.shape, x, y, radius)
-        coverage = covered[window][inside].mean()
-        alike = []
-        for _ in range(40 * number):
-            u, v = rng.uniform(radius, size - radius, 2)
-            there = disc(pair.image.shape, u, v, radius)
-            if abs(covered[there[0]][there[1]].mean() - coverage) < 0.05:
-                alike.append(there)
-            if len(alike) == number:
-                break
-        row = {}
-        for name, response in responses.items():
-            others = np.array([plain[name][w][m].mean() for w, m in alike])
-            mine = response[window][inside].mean()
-            row[name] = float(np.mean(others < mine) + np.mean(others == mine) / 2)
-        table.append(row)
-    return table
-
-
-def measure(kind: str, index: int, seed: int, how: dict) -> dict | None:
-    number = jnp.int32(KINDS.index(kind))
-    pair = jax.tree.map(np.asarray, defective(image_key(seed, 8, index), number, jnp.int32(0), **how))
-    numbers = np.flatnonzero(pair.plan.active) + 1
-    if not len(numbers) or not all(shows(pair, pair.visible, kind, n) for n in numbers):
-        return None
-    rng = np.random.default_rng(index)
-    responses, plain = maps(pair.image / 255), maps(pair.twin / 255)
-    difference = np.abs(pair.image.astype(np.float32) - pair.twin) / 255
-    if kind != "noise":
-        difference = np.abs(pair.ideal[1] - pair.ideal[0])
-    oracle = {"oracle": ndimage.gaussian_filter(difference, 8 if kind in EXTENDED else 1)}
-    result = {"kind": kind, "index": index, "share": float(pair.visible.mean())}
-    result["statistics"] = [statistics(pair.twin, plain), statistics(pair.image, responses)]
-    result["png"] = [_bytes(pair.twin), _bytes(pair.image)]
+def summarise(kind: str, records: list[dict], normals: np.ndarray, sizes: np.ndarray, level: str) -> dict:
     if kind in EXTENDED:
-        result["discs"] = discwise(pair, responses, plain, rng)
-        free = ~grown(pair.extent, GROWN)
-        result["oracle"] = auroc(oracle["oracle"][pair.visible], oracle["oracle"][free][::7])
-    else:
-        result["pixels"] = pixelwise(kind, pair, responses, rng)
-        result["oracle"] = pixelwise(kind, pair, oracle, rng)["b"]["oracle"]
-    return result
+        records = [r for r in records if r["discs"]]
+    row = {"family": FAMILY[kind], "images": len(records), "area": float(np.mean([r["share"] for r in records]))}
+    present = ["b"] if kind in EXTENDED else [c for c in ("b", "c", "beside") if c in records[0]]
+    for control in present:
+        row[control] = held_out(np.array([grouped(r, control) for r in records]), MAPS)
+    twins, changed = (np.array([r["statistics"][i] for r in records]) for i in (0, 1))
+    row["image"] = held_out(paired(changed, twins, normals), STATISTICS)
+    png = paired(*(np.array([[float(r["png"][i])] for r in records]) for i in (1, 0)), sizes[:, None])[:, 0]
+    row["png"] = {"auroc": float(max(png.mean(), 1 - png.mean())), "error": float(png.std(ddof=1) / len(png) ** 0.5)}
+    row["oracle"] = float(np.mean([r["oracle"] for r in records]))
+    fails = [k for k in ("b", "c", "png") if k in row and row[k]["auroc"] > LIMITS[k]]
+    fails += ["image"] if row["image"]["auroc"] > IMAGE[level] else []
+    return row | {"fails": fails + (["oracle"] if row["oracle"] < LIMITS["oracle"] else [])}
 
 
-def _bytes(image: np.ndarray) -> int:
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG")
-    return len(buffer.getvalue())
+def uncertain(row: dict | None) -> bool:
+    return row is None or any(row[k]["error"] > ERROR for k in ("b", "c", "image", "png") if k in row)
 
 
-def folded(rows: list[dict[str, float]]) -> tuple[str, float, float]:
-    """(map, folded AUROC, its standard error) of the map that does best."""
-    best = ("", 0.5, 0.0)
-    for name in rows[0]:
-        values = np.array([row[name] for row in rows])
-        mean = max(values.mean(), 1 - values.mean())
-        if mean > best[1]:
-            best = (name, float(mean), float(values.std() / np.sqrt(len(values))))
-    return best
+def tabulate(records: list[dict], kinds: list[str], level: str) -> dict[str, dict]:
+    seen = {(r["kind"], r["index"]): r for r in records}
+    records = [seen[k] for k in sorted(seen)]
+    normals = np.array([r["statistics"][0] for r in records])
+    sizes = np.array([float(r["png"][0]) for r in records])
+    groups = {k: [r for r in records if r["kind"] == k] for k in kinds}
+    return {k: summarise(k, rows, normals, sizes, level) for k, rows in groups.items() if len(rows) >= 4}
 
 
-def images(results: list[dict], normals: list[dict]) -> tuple[str, float]:
-    """(statistic, folded AUROC) of whole images against all twins."""
-    best = ("", 0.5)
-    for name in normals[0]:
-        a = auroc(np.array([r["statistics"][1][name] for r in results]), np.array([n[name] for n in normals]))
-        best = max(best, (name, max(a, 1 - a)), key=lambda pair: pair[1])
-    return best
+def gather(cache: Path | None, kinds: list[str], seed: int, how: dict, wanted: int, most: int) -> list[dict]:
+    """Records of `wanted` images per type, and of up to `most` for types whose figures are still uncertain."""
+    lines = cache.read_text().splitlines() if cache and cache.exists() else []
+    records, lock = [json.loads(line) for line in lines], threading.Lock()
+    done = {(r["kind"], r["index"]) for r in records}
+
+    def one(job: tuple[str, int]) -> None:
+        record = measure(*job, seed, how) or {"kind": job[0], "index": job[1], "hidden": True}
+        with lock:
+            records.append(record)
+            if cache:
+                cache.parent.mkdir(parents=True, exist_ok=True)
+                with cache.open("a") as file:
+                    file.write(json.dumps(record) + "\n")
+
+    chosen = kinds
+    while wanted <= most and chosen:
+        work = [(k, KINDS.index(k) + len(KINDS) * i) for i in range(wanted) for k in chosen]
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(one, [job for job in work if job not in done]))
+        done |= set(work)
+        table = tabulate([r for r in records if "hidden" not in r], kinds, how["level"])
+        chosen = [k for k in kinds if uncertain(table.get(k))]
+        wanted += 12
+    return [r for r in records if "hidden" not in r and r["kind"] in kinds]
 
 
-def summarise(kind: str, results: list[dict], normals: list[dict], sizes: np.ndarray, level: str) -> dict:
-    row = {"family": FAMILY[kind], "images": len(results), "area": float(np.mean([r["share"] for r in results]))}
-    rows = {"b": [d for r in results for d in r["discs"]]} if kind in EXTENDED else {}
-    for control in () if kind in EXTENDED else results[0]["pixels"]:
-        rows[control] = [r["pixels"][control] for r in results]
-    for control, table in rows.items():
-        row[control] = folded(table)
-    row["image"] = images(results, normals)
-    png = auroc(np.array([float(r["png"][1]) for r in results]), sizes)
-    row["png"], row["oracle"] = max(png, 1 - png), float(np.mean([r["oracle"] for r in results]))
-    fails = [c for c in rows if row[c][1] > LIMITS[c]]
-    fails += ["image"] if row["image"][1] > (0.75 if level in ("L1", "L2") else 0.65) else []
-    fails += [c for c in ("png",) if row[c] > LIMITS[c]] + (["oracle"] if row["oracle"] < LIMITS["oracle"] else [])
-    return row | {"fails": fails}
+def sources() -> str:
+    """A digest of all that records depend on: they are not continued with another generator or measure."""
+    here = Path(__file__).parent
+    files = [*sorted(Path(filaments.__file__).parent.glob("*.py")), here / "filters.py", here / "measure.py"]
+    return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()[:12]
 
 
 def show(table: dict[str, dict]) -> None:
-    print("| type | images | area % | best filter (b) | (c) | image statistic | PNG | oracle | fails |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    """Draft of the table; report.py writes the final one."""
     for kind, row in table.items():
-        b, c = (f"{row[k][1]:.2f} ± {row[k][2]:.2f} {row[k][0]}" if k in row else "" for k in "bc")
-        image = f"{row['image'][1]:.2f} {row['image'][0]}"
-        cells = (
-            kind,
-            row["images"],
-            f"{100 * row['area']:.3f}",
-            b,
-            c,
-            image,
-            f"{row['png']:.2f}",
-            f"{row['oracle']:.3f}",
-        )
-        print("| " + " | ".join(str(cell) for cell in (*cells, ", ".join(row["fails"]) or "none")) + " |", flush=True)
+        cells = [f"{kind:12s} {row['images']:3d} {100 * row['area']:.3f}%"]
+        for k in ("b", "c", "beside", "image"):
+            cells += [f"{k} {row[k]['auroc']:.2f}±{row[k]['error']:.2f} {row[k]['filter']}"] if k in row else []
+        cells.append(f"png {row['png']['auroc']:.2f}±{row['png']['error']:.2f} oracle {row['oracle']:.3f}")
+        print(" | ".join((*cells, ", ".join(row["fails"]) or "none")), flush=True)
 
 
 def main() -> None:
@@ -187,24 +151,25 @@ def main() -> None:
     parser.add_argument("--level", default="L2")
     parser.add_argument("--optics", default="sem")
     parser.add_argument("--size", type=int, default=1024)
-    parser.add_argument("--images", type=int, default=30, help="per type")
+    parser.add_argument("--images", type=int, default=24, help="per type")
+    parser.add_argument("--most", type=int, default=0, help="per type whose figures are still uncertain")
     parser.add_argument("--types", default=",".join(KINDS))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cache", default="", help="folder for the images' records")
     parser.add_argument("--out", default="")
     a = parser.parse_args()
     how, kinds = {"level": a.level, "optics": a.optics, "size": a.size}, a.types.split(",")
-    work = [(k, KINDS.index(k) + len(KINDS) * i) for i in range(a.images) for k in kinds]
-    with ThreadPoolExecutor(2) as pool:
-        results = [r for r in pool.map(lambda job: measure(*job, a.seed, how), work) if r]
-    normals, sizes = [r["statistics"][0] for r in results], np.array([float(r["png"][0]) for r in results])
-    grouped = {k: [r for r in results if r["kind"] == k] for k in kinds}
-    table = {k: summarise(k, rows, normals, sizes, a.level) for k, rows in grouped.items() if rows}
+    name = f"{a.level}_{a.optics}_{a.size}_{a.seed}_{sources()}.jsonl"
+    cache = Path(a.cache) / name if a.cache else None
+    records = gather(cache, kinds, a.seed, how, a.images, max(a.images, a.most))
+    table = tabulate(records, kinds, a.level)
     show(table)
-    means = [[r["statistics"][i]["intensity/mean"] for r in results] for i in (0, 1)]
+    means = [[r["statistics"][i][0] for r in records] for i in (0, 1)]
     same = float(stats.ks_2samp(*means, method="asymp").pvalue)
     print(f"mean greys of defective images and twins: Kolmogorov-Smirnov p = {same:.2f}")
     if a.out:
-        setting = {"version": VERSION, **how, "seed": a.seed, "images": a.images, "limits": LIMITS, "ks_p": same}
+        setting = {**provenance(), **how, "seed": a.seed, "images": a.images, "most": a.most, "limits": LIMITS}
+        setting |= {"image_limit": IMAGE[a.level], "ks_p": same, "command": "sh experiments/filaments/run.sh"}
         Path(a.out).write_text(json.dumps({"setting": setting, "types": table}, indent=1) + "\n")
 
 

@@ -42,6 +42,11 @@ def test_masks_and_meta_agree(root):
         assert len(meta["crossings"]["x"]) == len(meta["crossings"]["lower"])
 
 
+def test_good_images_have_no_masks(root):
+    good = {p.stem for p in root.rglob("good/*.png")}
+    assert len(good) == 5 and not any(p.stem.removesuffix("_mask") in good for p in root.glob("ground_truth/*/*"))
+
+
 def test_details(root):
     stem = next((root / "ground_truth" / "blob").iterdir()).stem.removesuffix("_mask")
     image, mask = (

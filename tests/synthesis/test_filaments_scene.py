@@ -1,12 +1,27 @@
 """Scenes from keys: strands that never end, defects that change nothing elsewhere, masks that say where."""
 
+import time
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import ndimage
 
-from adjax.synthesis.filaments import FAMILY, KINDS, LEVELS, OPTICS, crossings, geometry, image_key, scene, sensor
+from adjax.data.filaments import ATTEMPTS, PATIENCE, shows
+from adjax.synthesis.filaments import (
+    FAMILY,
+    KINDS,
+    LEVELS,
+    OPTICS,
+    crossings,
+    edits,
+    geometry,
+    image_key,
+    plan,
+    scene,
+    sensor,
+)
 
 SIZE = 96
 HOW = {"level": "L1", "optics": "sem", "size": SIZE}  # no charging at this level: nothing acts at a distance
@@ -55,6 +70,23 @@ def test_strands_are_smooth_and_as_wide_as_stated():
     np.testing.assert_allclose(
         np.diff(angle)[alive[..., 1:]], np.asarray(strands.curvature)[..., 1:][alive[..., 1:]], atol=1e-3
     )
+
+
+@pytest.mark.parametrize("level", ["L1", "L4"])
+def test_bends_are_sharper_than_any_normal_strand(level):
+    size = 400  # from here on defects have their full size
+    strands = jax.jit(lambda k: scene.strands_of(k, level, "sem", size))(image_key(4, 0, 0))
+    normal = np.abs(np.asarray(strands.curvature))[np.asarray(strands.alive) > 0]
+    draw = jax.jit(lambda k: plan.draw(strands, jnp.int32(KINDS.index("bent")), LEVELS[level], size, k))
+    for index in range(8):
+        drawn = draw(jax.random.key(index))
+        edited = edits.bent(strands, drawn, LEVELS[level]).strands
+        for i in np.flatnonzero(np.asarray(drawn.active)):
+            f, at = int(drawn.strand[i]), int(drawn.at[i])
+            x, y = (np.asarray(u[f], np.float64)[max(0, at - 60) : at + 60] for u in (edited.x, edited.y))
+            (dx, ddx), (dy, ddy) = ((np.gradient(u), np.gradient(np.gradient(u))) for u in (x, y))
+            peak = np.max(np.abs(dx * ddy - dy * ddx) / (dx * dx + dy * dy) ** 1.5)
+            assert peak > normal.max() and peak > 5 * np.quantile(normal, 0.999)
 
 
 def test_curvature_has_the_stated_variance_and_correlation():
@@ -128,6 +160,26 @@ def test_textures_keep_the_mean_grey(pairs, name):
     y, x = np.mgrid[:SIZE, :SIZE]
     disc = np.hypot(x - pair.plan.x[0], y - pair.plan.y[0]) < 1.1 * pair.plan.extent[0]
     assert np.mean(pair.ideal[1][disc]) == pytest.approx(np.mean(pair.ideal[0][disc]), rel=0.02)
+
+
+@pytest.mark.budget(45, "two hundred scenes, ten of every type, rendered with their twins")
+def test_two_hundred_seeds_show_their_defects(capsys):
+    draws, start = [], time.perf_counter()
+    for index in range(200):
+        kind = index % len(KINDS)
+        for attempt in range(ATTEMPTS):
+            key = image_key(7, 1, index)
+            key = jax.random.fold_in(key, attempt // PATIENCE) if attempt >= PATIENCE else key
+            pair = scene.defective(key, jnp.int32(kind), jnp.int32(attempt), **HOW)
+            pair = jax.tree.map(np.asarray, pair)
+            numbers = np.flatnonzero(pair.plan.active) + 1
+            if len(numbers) and all(shows(pair, pair.visible, KINDS[kind], n) for n in numbers):
+                break
+        else:
+            raise AssertionError(f"no visible {KINDS[kind]} with index {index}")
+        draws.append(attempt + 1)
+    with capsys.disabled():
+        print(f"\n200 defective images: {np.mean(draws):.1f} draws each, {time.perf_counter() - start:.0f} s")
 
 
 def test_a_redraw_changes_the_defect_and_not_the_scene(pairs):

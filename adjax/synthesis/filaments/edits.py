@@ -81,7 +81,7 @@ def moved(strands: Strands, plan: Plan, kind: str) -> Edit:
         k = (0.30 + 0.15 * plan.severity)[:, None, None]
         dx, dy = -k * x, -k * y
     else:
-        angle, ratio = np.pi * plan.traits[:, 1], 1.4 + 0.2 * plan.severity
+        angle, ratio = np.pi * plan.traits[:, 1], 1.3 + 0.2 * plan.severity
         c, s = jnp.cos(angle)[:, None, None], jnp.sin(angle)[:, None, None]
         along = (ratio - 1.0)[:, None, None] * (c * x + s * y)
         across = (1.0 / ratio - 1.0)[:, None, None] * (c * y - s * x)
@@ -128,7 +128,7 @@ def curvature(strands: Strands, plan: Plan, level: Level) -> Edit:
 
 def width(strands: Strands, plan: Plan, level: Level) -> Edit:
     weight = discs(strands, plan)
-    change = level.strength * (0.3 + 0.2 * plan.severity)
+    change = level.strength * (0.4 + 0.3 * plan.severity)
     thick, thin = 1.0 + change, 1.0 / (1.0 + change)
     factor = jnp.where(plan.side > 0, thick, thin)[:, None, None]
     scale = 1.0 + jnp.sum(weight * (factor - 1.0), axis=0)
@@ -171,7 +171,7 @@ def plateau(strands: Strands, plan: Plan, factor: Array) -> Edit:
 
 
 def thickened(strands: Strands, plan: Plan, level: Level) -> Edit:
-    return plateau(strands, plan, 1.0 + max(level.strength, 0.8) * (0.4 + 0.4 * plan.severity))
+    return plateau(strands, plan, 1.0 + max(level.strength, 0.8) * (0.6 + 0.4 * plan.severity))
 
 
 def thinned(strands: Strands, plan: Plan, level: Level) -> Edit:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-VERSION = "1.0.0"  # of the images: any change of a single grey value raises it
+VERSION = "1.1.0"  # of the images: any change of a single grey value raises it
 REFERENCE = 1024  # px: strand counts are given for this side and scale with the side, so that coverage stays
 
 
@@ -47,6 +47,6 @@ class Optics(NamedTuple):
 
 
 OPTICS = {
-    "sem": Optics(False, 1.0, 0.15, 0.17, 0.03, (0.34, 0.70), 0.05, (0.6, 1.2), 1.4, 1.0, 0.08),
+    "sem": Optics(False, 1.0, 0.15, 0.17, 0.04, (0.34, 0.70), 0.05, (0.6, 1.2), 1.4, 1.0, 0.08),
     "fluorescence": Optics(True, 0.0, 0.0, 0.06, 0.015, (0.10, 0.42), 0.04, (1.2, 1.6), 1.1, 0.0, 0.25),
 }

@@ -49,7 +49,7 @@ def drop(plan: Plan, i: int, size: int) -> Body:
     outside = (u - 1.0) * radius
     dome = jnp.sqrt(jnp.maximum(1.0 - u * u, 0.0))
     rim = 0.06 * jnp.exp(-jnp.square(outside / 1.5))
-    return Body(jnp.clip(0.5 - outside, 0.0, 1.0), 0.88 + 0.18 * dome + rim, outside)
+    return Body(jnp.clip(0.5 - outside, 0.0, 1.0), 0.75 + 0.35 * dome + rim, outside)
 
 
 def polygon(plan: Plan, i: int, size: int) -> Body:
@@ -63,7 +63,7 @@ def polygon(plan: Plan, i: int, size: int) -> Body:
     angle = 2 * np.pi * plan.traits[i, 7]
     first = jnp.cos(angle) * x + jnp.sin(angle) * y > 0
     second = jnp.cos(angle + 2.0) * x + jnp.sin(angle + 2.0) * y > 0
-    facet = jnp.where(first, 1.1, jnp.where(second, 0.95, 0.8))
+    facet = jnp.where(first, 1.25, jnp.where(second, 0.95, 0.65))
     return Body(jnp.clip(0.5 - outside, 0.0, 1.0), facet, outside)
 
 
@@ -132,7 +132,7 @@ def texture(clean: Array, image: Array, kind, plan: Plan, level: Level) -> tuple
 
     def defocused(image):
         sigma = 1.5 + 1.5 * plan.severity[:1]
-        share = min(1.0, 0.6 * level.strength) * weight
+        share = min(1.0, 0.5 * level.strength) * weight
         return image + share * (sensor.blur(image[None], sigma, 9)[0] - image)
 
     def levelled(image):
@@ -142,7 +142,7 @@ def texture(clean: Array, image: Array, kind, plan: Plan, level: Level) -> tuple
         return image + jnp.sum(weights * missing[:, None, None], axis=0)
 
     noisy = kind == KINDS.index("noise")
-    power = jnp.exp(plan.side[0] * level.strength * (0.35 + 0.35 * plan.severity[0]))
+    power = jnp.exp(plan.side[0] * level.strength * (0.5 + 0.4 * plan.severity[0]))
     noisiness = jnp.where(noisy, 1.0 + weight * (jnp.sqrt(power) - 1.0), 1.0)
     which = jnp.where(kind == KINDS.index("blur"), 1, jnp.where(noisy, 2, 0))
     image = lax.switch(which, (levelled, defocused, lambda image: image), image)

@@ -25,13 +25,19 @@ CANDIDATES = 32
 NEAR = 15.0  # px from a crossing
 GRAZING = 0.44  # radians: 25 degrees
 TRAITS = 10
+SMALLEST = 2.8  # px, radius
+DEPTH = {"film": (0.5, 1.0), "speck": (0.4, 1.0)}  # share of the strands beneath a body; others (0.1, 0.8)
+VISIBLE = 0.3  # depth of the strands that are deformed first: deeper ones are mostly hidden
+ANCHORED = ("blob", "speck", "flake")  # bodies that lie on strands: in a pore their surroundings would tell
+BRIGHT = ("merged", "bent")  # on upper strands: what they change is partly a pore, and darker than crossings
+NARROW, WIDE = ("thickened", "beaded"), ("thinned",)  # so that no width leaves the range of normal strands
 
 # Radius (texture, foreign) or half-length along the strand (deformation) in px at size factor 1.
 EXTENT = {
     "density": (40, 70), "orientation": (45, 80), "curvature": (30, 60), "width": (35, 65), "blur": (22, 40),
     "noise": (30, 60), "broken": (4, 12), "bent": (5, 12), "thickened": (18, 41), "thinned": (10, 28),
-    "beaded": (6, 13), "merged": (12, 28), "frayed": (20, 40), "blob": (5, 16), "speck": (2.5, 6),
-    "film": (14, 45), "flake": (7, 20), "fibre": (60, 200), "scratch": (80, 220),
+    "beaded": (6, 13), "merged": (12, 28), "frayed": (20, 40), "blob": (5, 12), "speck": (2.5, 6),
+    "film": (14, 45), "flake": (7, 15), "fibre": (60, 200), "scratch": (80, 220),
 }  # fmt: skip
 
 
@@ -62,13 +68,16 @@ def neighbours(strands: geometry.Strands, f: Array, at: Array) -> tuple[Float[Ar
     return jnp.sqrt(jnp.min(square, axis=1)), jnp.abs(jnp.arcsin(jnp.sin(turn)))
 
 
-def places(strands: geometry.Strands, near: float, followers: tuple[int, int], merged, size: int, keys) -> tuple:
+def places(strands: geometry.Strands, near: float, followers: tuple[int, int], kind, size: int, keys) -> tuple:
     """(strand, arc position, whether it will do) per instance: the best of CANDIDATES.
 
     A share of `near` wants to be near a crossing, the others away from one. Merging wants two strands side by side, so
     every other of its candidates is a follower (`followers`: first and number), near the middle of the common run.
     """
     k_pick, k_near = keys
+    merged = kind == KINDS.index("merged")
+    bright = jnp.asarray([2.0 * (k in BRIGHT) for k in KINDS])[kind]
+    broad = jnp.asarray([float(k in WIDE) - float(k in NARROW) for k in KINDS])[kind]
     u, v, w, toss = jax.random.uniform(k_pick, (4, INSTANCES * CANDIDATES))
     n, length = strands.x.shape
     first, count = followers
@@ -86,7 +95,8 @@ def places(strands: geometry.Strands, near: float, followers: tuple[int, int], m
     fits = jnp.where(wants, gap < 0.6 * NEAR, gap > NEAR)
     fits = jnp.where(merged, (gap > 3.0) & (gap < 11.0) & (angle < GRAZING), fits)
     inside = (border > min(24.0, size / 6)) & (span > 0)
-    score = jnp.where(fits, 4.0, 0.0) + jnp.where(inside, 8.0, 0.0) + 2.0 * strands.z[f] + w + 0.1 * toss
+    score = jnp.where(fits, 4.0, 0.0) + jnp.where(inside, 8.0, 0.0) + jnp.where(strands.z[f] > VISIBLE, 2.0, 0.0)
+    score = score + bright * strands.z[f] + broad * (strands.width[f] - 3.5) + w + 0.1 * toss
     best = jnp.argmax(score.reshape(INSTANCES, CANDIDATES), axis=1) + jnp.arange(INSTANCES) * CANDIDATES
     usable = (border[best] > 4.0) & (span[best] > 0) & (fits[best] | ~merged)
     return f[best], at[best], usable
@@ -98,27 +108,31 @@ def draw(strands: geometry.Strands, kind, level: Level, size: int, key) -> Plan:
     ordinary, followers, crossers = geometry.slots(level, size)
     lines = ordinary + followers + crossers
     real = jax.tree.map(lambda u: u[:lines], strands)
-    merged = kind == KINDS.index("merged")
-    strand, at, usable = places(real, level.near, (ordinary, followers), merged, size, (k_place, k_near))
+    strand, at, usable = places(real, level.near, (ordinary, followers), kind, size, (k_place, k_near))
     traits = jax.random.uniform(k_trait, (INSTANCES, TRAITS + 4))
     number, depth = jax.random.uniform(k_image, (2,))
     number = jnp.where(number < 0.55, 1.0, jnp.where(number < 0.82, 2.0, 3.0)) if size >= 512 else jnp.float32(1.0)
     active = (jnp.arange(INSTANCES, dtype=jnp.float32) < number).astype(jnp.float32)
     low, high = (jnp.asarray(np.array([EXTENT[k][end] for k in KINDS], np.float32))[kind] for end in (0, 1))
     shrink = level.size * min(1.0, size / 400)
-    extent = (low + (high - low) * traits[:, 0]) * shrink
+    extent = jnp.maximum((low + (high - low) * traits[:, 0]) * shrink, SMALLEST)
     on_strand = (kind >= len(TYPES["texture"])) & (kind < len(TYPES["texture"] + TYPES["deformation"]))
     margin = jnp.minimum(extent + 8.0, 0.3 * size)
     x, y = (margin + (size - 1 - 2 * margin) * traits[:, j] for j in (1, 2))
+    low_depth, high_depth = (jnp.asarray([DEPTH.get(k, (0.1, 0.8))[end] for k in KINDS])[kind] for end in (0, 1))
+    anchored = jnp.asarray([k in ANCHORED for k in KINDS])[kind]
+    aside = jnp.where(anchored, 0.7 * extent + 2.0, 0.0)
+    on_x, on_y = (u[strand, at] + aside * (2.0 * traits[:, j] - 1.0) for u, j in ((strands.x, 1), (strands.y, 2)))
+    x, y = (jnp.where(on_strand | anchored, on, free) for on, free in ((on_x, x), (on_y, y)))
     return Plan(
         active * jnp.where(on_strand & ~usable, 0.0, 1.0),
         strand,
         at,
-        jnp.where(on_strand, strands.x[strand, at], x),
-        jnp.where(on_strand, strands.y[strand, at], y),
+        x,
+        y,
         extent,
         traits[:, 3],
         jnp.where(traits[:, 4] < 0.5, -1.0, 1.0),
         traits[:, 4:],
-        jnp.where(kind == KINDS.index("film"), 0.5 + 0.5 * depth, 0.15 + 0.85 * depth),
+        low_depth + (high_depth - low_depth) * depth,
     )

@@ -44,6 +44,7 @@ class Pair(NamedTuple):
     extent: Bool[Array, "h w"]  # support of the construction, hidden and vacated parts included
     label: UInt8[Array, "h w"]  # instance number of the extent, 0 outside
     crossings: UInt8[Array, "h w"]  # strands over each pixel, in the twin
+    remaining: UInt8[Array, "h w"]  # the same in the image
     top: Float[Array, "h w"]  # painter's index of the topmost strand in the twin, -1 where there is none
     ideal: Float[Array, "2 h w"]  # focused greys without noise: twin, image
     plan: Plan
@@ -194,5 +195,5 @@ def defective(key, kind, attempt, *, level: str, optics: str, size: int) -> Pair
     grey, noisiness, label = alter(picture, kind, plan, **how)
     ideal, images = develop(grey, scene.exposure, noisiness, **how)
     visible, extent = masks(ideal, label, kind)
-    label, count = (u.astype(jnp.uint8) for u in (label, picture.count[0]))
-    return Pair(images[1], images[0], visible, extent, label, count, picture.top[0], ideal, plan, scene.vertices[0])
+    label, *count = (u.astype(jnp.uint8) for u in (label, *picture.count))
+    return Pair(images[1], images[0], visible, extent, label, *count, picture.top[0], ideal, plan, scene.vertices[0])

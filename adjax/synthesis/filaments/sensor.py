@@ -17,7 +17,7 @@ from adjax.synthesis.filaments.recurrence import recur
 
 READ = 0.01  # standard deviation of the read-out noise
 RADIUS = 6  # px, of the point spread
-RELIEF = 96  # px, of the specimen's bulges
+RELIEF = 64  # px, of the specimen's bulges
 
 
 class Exposure(NamedTuple):
@@ -38,7 +38,7 @@ class Exposure(NamedTuple):
 
 def draw_exposure(level: Level, optics: Optics, size: int, key) -> Exposure:
     k_draw, k_relief, k_noise = jax.random.split(key, 3)
-    relief = jax.random.normal(k_relief, (size // RELIEF + 2,) * 2) * min(0.4, 0.7 * level.deep_blur)
+    relief = jax.random.normal(k_relief, (size // RELIEF + 2,) * 2) * min(0.7, 1.0 * level.deep_blur)
     psf, ratio, flip, angle, turn, slope, focus, halo, streak, line, gain, offset = jax.random.uniform(k_draw, (12,))
     psf = optics.psf[0] + (optics.psf[1] - optics.psf[0]) * psf
     ratio = jnp.sqrt(1.0 + (optics.stretch - 1.0) * ratio) ** jnp.where(flip < 0.5, 1.0, -1.0)
@@ -99,12 +99,12 @@ def focus(image: Float[Array, "b h w"], exposure: Exposure) -> Float[Array, "b h
     So a region of little contrast is nothing unusual.
     """
     sharp = gauss(gauss(image, exposure.psf[:, 0], 1, RADIUS), exposure.psf[:, 1], 2, RADIUS)
-    soft = blur(sharp, jnp.full(image.shape[:1], 1.4), 4)
+    soft = blur(sharp, jnp.full(image.shape[:1], 2.0), 6)
     y, x = field(*image.shape[1:])
     n = exposure.relief.shape[1] * RELIEF
     bulge = jax.image.resize(exposure.relief, (image.shape[0], n, n), "cubic")[:, : image.shape[1], : image.shape[2]]
     share = bulge + exposure.defocus[:, :1, None] * y + exposure.defocus[:, 1:, None] * x
-    return sharp + jnp.clip(share, 0.0, 0.8) * (soft - sharp)
+    return sharp + jnp.clip(share, 0.0, 0.9) * (soft - sharp)
 
 
 def trail(bright: Float[Array, "b h w"], decay: float) -> Float[Array, "b h w"]:

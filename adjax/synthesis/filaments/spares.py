@@ -30,7 +30,7 @@ def rows(strands: Strands, plan: Plan) -> Strands:
 
 
 def merged(strands: Strands, plan: Plan, level: Level) -> Edit:
-    """A web of polymer with concave ends between two strands that run side by side."""
+    """A wrinkled web of polymer with concave ends between two strands that run side by side."""
     s, _ = arcs(strands, plan)
     own, base = rows(strands, plan), strands.x.shape[0] - EXTRAS
     square = (strands.x[None, :base] - plan.x[:, None, None]) ** 2 + (
@@ -47,13 +47,14 @@ def merged(strands: Strands, plan: Plan, level: Level) -> Edit:
     half = plan.extent[:, None]
     alive = (jnp.abs(s) < half) & (gap < 16.0) & (plan.active[:, None] > 0)
     taper = 1.0 - 0.6 * (jnp.abs(s) / half) ** 4
+    wrinkles = 0.7 * (1.0 + 0.8 * jnp.sin(2 * np.pi * s / (7.0 + 3.0 * plan.traits[:, 6:7])))
     return put(
         none(strands),
         0,
         x=(px + own.x) / 2,
         y=(py + own.y) / 2,
         r=jnp.maximum(gap / 2 * taper, 0.8),
-        g=jnp.broadcast_to(0.8 * jnp.minimum(own.grey, strands.grey[f])[:, None], s.shape),
+        g=jnp.minimum(own.grey, strands.grey[f])[:, None] * wrinkles,
         alive=alive.astype(jnp.float32),
         z=jnp.maximum(own.z, strands.z[f]) + 1e-4,
     )
@@ -88,15 +89,16 @@ def line(strands: Strands, plan: Plan, curved: Array) -> tuple[Array, Array, Arr
 
 
 def fibre(strands: Strands, plan: Plan, level: Level) -> Edit:
-    """One thick foreign fibre, a flat ribbon or (half of them) hollow, of ordinary grey."""
+    """One thick foreign fibre, a banded ribbon or (half of them) hollow, of ordinary grey."""
     x, y, s = line(strands, plan, 0.008 * (plan.traits[:, 2] - 0.5))
     alive = (jnp.abs(s) < plan.extent[:, None]).astype(jnp.float32) * plan.active[:, None]
-    r = (3.2 + 1.8 * level.strength * plan.severity)[:, None] + 0.0 * s
-    grey = jnp.broadcast_to((0.27 + 0.17 * plan.traits[:, 3])[:, None] * scale_of(strands), s.shape)
+    r = (3.2 + 1.0 * level.strength * plan.severity)[:, None] + 0.0 * s
+    bands = 1.0 + 0.4 * jnp.sin(2 * np.pi * s / (9.0 + 5.0 * plan.traits[:, 6:7]))
+    grey = (0.32 + 0.2 * plan.traits[:, 3])[:, None] * scale_of(strands) * bands
     z = 0.2 + 0.8 * plan.traits[:, 5]
     edit = put(none(strands), 0, x=x, y=y, r=r, g=grey, alive=alive, z=z, soft=jnp.ones(INSTANCES))
     core = alive * jnp.where(plan.traits[:, 4] < 0.5, 1.0, 0.0)[:, None]
-    inner = {"x": x, "y": y, "r": 0.45 * r, "g": 0.75 * grey, "alive": core}
+    inner = {"x": x, "y": y, "r": 0.45 * r, "g": 0.6 * grey, "alive": core}
     return put(edit, 1, z=z + 1e-5, soft=jnp.full(INSTANCES, 2.0), **inner)
 
 
@@ -105,8 +107,8 @@ def scratch(strands: Strands, plan: Plan, level: Level) -> Edit:
     ground = 0.17 * scale_of(strands)
     x, y, s = line(strands, plan, jnp.zeros(INSTANCES))
     alive = (jnp.abs(s) < plan.extent[:, None]).astype(jnp.float32) * plan.active[:, None]
-    r = (1.0 + plan.severity)[:, None] + 0.0 * s
-    grey = jnp.full_like(s, ground / 2)
+    r = (1.3 + plan.severity)[:, None] + 0.0 * s
+    grey = jnp.full_like(s, 0.55 * ground)
     return put(none(strands), 0, x=x, y=y, r=r, g=grey, alive=alive, z=jnp.full(INSTANCES, -1.0))
 
 
