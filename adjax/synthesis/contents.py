@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from adjax.synthesis import augment
 from adjax.synthesis.planted import Content, Image, need
+from adjax.synthesis.procedural import procedural
 from adjax.types import Key
 
 
@@ -87,5 +88,15 @@ def contrasted(low: float = 2.0, high: float = 6.0, least: float = 0.02) -> Cont
         sigma = jnp.maximum(jnp.std(image), least)
         step = sigma * jax.random.uniform(k_step, (), minval=low, maxval=high)
         return image + jnp.where(jax.random.bernoulli(k_sign), step, -step)
+
+    return content
+
+
+def patterned() -> Content:
+    """A procedural texture."""
+
+    def content(key: Key, image: Image, texture: Image | None) -> Image:
+        del texture
+        return procedural(key, image.shape)
 
     return content

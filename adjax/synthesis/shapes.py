@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from adjax.noise.fractal import fractal
 from adjax.synthesis.boxes import draw_size, grid, inside, place
 from adjax.synthesis.planted import Shape
 from adjax.types import Key
@@ -23,6 +24,17 @@ def rectangle(area: tuple[float, float] = (0.02, 0.15), aspect: tuple[float, flo
     def shape(key: Key, sides: tuple[int, int]) -> Float[Array, "h w"]:
         k_size, k_place = jax.random.split(key)
         return inside(place(k_place, sides, *draw_size(k_size, sides, area, aspect)), sides).astype(jnp.float32)
+
+    return shape
+
+
+def simplex(threshold: float = 0.6, wavelength: float = 64.0, octaves: int = 3, persistence: float = 0.5) -> Shape:
+    """Where simplex noise exceeds a threshold (its standard deviation is 0.36); the longest wavelength in pixels of a
+    256² image, scaled with the shorter side."""
+
+    def shape(key: Key, sides: tuple[int, int]) -> Float[Array, "h w"]:
+        how = {"frequency": wavelength * min(sides) / 256, "octaves": octaves, "persistence": persistence, "dims": 2}
+        return (fractal(key[None], (*sides, 1), **how)[0, ..., 0] > threshold).astype(jnp.float32)
 
     return shape
 
