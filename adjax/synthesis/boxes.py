@@ -49,12 +49,21 @@ def grid(sides: tuple[int, int]) -> tuple[Float[Array, "h w"], Float[Array, "h w
     return jnp.meshgrid(y, x, indexing="ij")
 
 
+def turned(
+    places: tuple[Float[Array, "h w"], Float[Array, "h w"]], turn: Float[Array, ""], sides: tuple[int, int]
+) -> tuple[Float[Array, "h w"], Float[Array, "h w"]]:
+    """The places (y, x) turned about the image's centre by an angle in radians."""
+    (y, x), (cy, cx) = places, ((n - 1) / 2 for n in sides)
+    y, x = y - cy, x - cx
+    return y * jnp.cos(turn) + x * jnp.sin(turn) + cy, x * jnp.cos(turn) - y * jnp.sin(turn) + cx
+
+
 def bilinear(
     image: Float[Array, "h w c"], y: Float[Array, "m n"], x: Float[Array, "m n"], outside: float | None = None
 ) -> Float[Array, "m n c"]:
     """The image at (y, x). Beyond its border: the nearest pixel, or `outside`, as if the image were framed by it."""
     height, width, channels = image.shape
-    flat = image.reshape(-1, channels)
+    flat = jnp.reshape(image, (-1, channels))
     top, left = jnp.floor(y), jnp.floor(x)
     total = jnp.zeros((*y.shape, channels))
     for row, down in ((top, 1.0 - (y - top)), (top + 1, y - top)):

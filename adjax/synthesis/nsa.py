@@ -15,7 +15,6 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from adjax.synthesis.boxes import Box, bilinear, grid, inside, place
-from adjax.synthesis.compose import chain, sometimes
 from adjax.synthesis.planted import Image, Planted, Sampler, compare
 from adjax.types import Key
 
@@ -36,7 +35,7 @@ def nsa(
     patch vanishes altogether. The object masks are left to `restricted`.
     """
 
-    def patch(key: Key, image: Image, texture: Image | None = None) -> Planted:
+    def patch(key: Key, image: Image, texture: Image | None) -> Image:
         k_half, k_scale, k_from, k_to = jax.random.split(key, 4)
         sides = image.shape[:2]
         half = jnp.clip(offset + scale * jax.random.gamma(k_half, 2.0, (2,)), *bounds)
@@ -47,12 +46,21 @@ def nsa(
         source = _resized(k_from, image if texture is None else texture, size, factor)
         target = jnp.roll(image, (1 - to.y, 1 - to.x), axis=(0, 1))  # the rim's corner comes to (0, 0)
         blended = source + harmonic(target - source, size[0], size[1])
+        blended = jnp.clip(blended, 0.0, 1.0)
         change = jnp.mean(jnp.abs(blended - target), axis=-1, keepdims=True)
         within = inside(Box(1, 1, size[0], size[1]), sides)[..., None]
         blended = jnp.where(within & (change > tolerance), blended, target)
-        return compare(image, jnp.roll(blended, (to.y - 1, to.x - 1), axis=(0, 1)))
+        return jnp.roll(blended, (to.y - 1, to.x - 1), axis=(0, 1))
 
-    return chain(patch, *[sometimes(patch, 0.5)] * (patches - 1))
+    def sample(key: Key, image: Image, texture: Image | None = None) -> Planted:
+        def add(changed: Image, number):
+            k_happens, k_patch = jax.random.split(jax.random.fold_in(key, number))
+            happens = (number == 0) | jax.random.bernoulli(k_happens)
+            return jnp.where(happens, patch(k_patch, changed, texture), changed), None
+
+        return compare(image, jax.lax.scan(add, image, jnp.arange(patches))[0])
+
+    return sample
 
 
 def _resized(key: Key, image: Image, size: Int[Array, "2"], factor: Float[Array, ""]) -> Image:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from adjax.noise.fractal import fractal
-from adjax.synthesis.boxes import draw_size, grid, inside, place
+from adjax.synthesis.boxes import draw_size, grid, inside, place, turned
 from adjax.synthesis.planted import Shape
 from adjax.types import Key
 
@@ -26,6 +26,43 @@ def rectangle(area: tuple[float, float] = (0.02, 0.15), aspect: tuple[float, flo
         return inside(place(k_place, sides, *draw_size(k_size, sides, area, aspect)), sides).astype(jnp.float32)
 
     return shape
+
+
+def perlin(threshold: float = 0.5, scales: tuple[int, int] = (0, 5), degrees: float = 90.0) -> Shape:
+    """Where Perlin noise exceeds a threshold (DRAEM, arXiv 2108.07610): 2^j cells along each axis, j even in `scales`,
+    both included, each axis for itself; the field turned about its centre by up to ± `degrees`, nothing beyond it.
+
+    The noise is computed at the turned places, not interpolated from a grid. On images of more than 256² the physical
+    scale is kept by higher `scales`.
+    """
+
+    def shape(key: Key, sides: tuple[int, int]) -> Float[Array, "h w"]:
+        k_scale, k_turn, k_noise = jax.random.split(key, 3)
+        cells = jnp.exp2(jax.random.randint(k_scale, (2,), scales[0], scales[1] + 1).astype(jnp.float32))
+        turn = jnp.deg2rad(jax.random.uniform(k_turn, (), minval=-degrees, maxval=degrees))
+        v, u = turned(grid(sides), turn, sides)
+        field = perlin_at(k_noise, v * cells[0] / sides[0], u * cells[1] / sides[1], 2 ** scales[1])
+        framed = (v >= 0) & (v <= sides[0] - 1) & (u >= 0) & (u <= sides[1] - 1)
+        return (framed & (field > threshold)).astype(jnp.float32)
+
+    return shape
+
+
+def perlin_at(key, v, u, most):
+    angle = jax.random.uniform(key, (most + 1, most + 1), maxval=2 * np.pi)
+    flat = jnp.stack([jnp.sin(angle), jnp.cos(angle)], -1).reshape(-1, 2)
+    i, j = jnp.floor(v), jnp.floor(u)
+    dv, du = v - i, u - j
+    i, j = (jnp.clip(n, 0, most - 1).astype(jnp.int32) for n in (i, j))
+
+    def corner(down, right):
+        g = flat[(i + down) * (most + 1) + j + right]
+        return g[..., 0] * (dv - down) + g[..., 1] * (du - right)
+
+    fade = lambda t: t * t * t * (t * (6 * t - 15) + 10)
+    left = corner(0, 0) + fade(dv) * (corner(1, 0) - corner(0, 0))
+    right = corner(0, 1) + fade(dv) * (corner(1, 1) - corner(0, 1))
+    return np.float32(2**0.5) * (left + fade(du) * (right - left))
 
 
 def simplex(threshold: float = 0.6, wavelength: float = 64.0, octaves: int = 3, persistence: float = 0.5) -> Shape:

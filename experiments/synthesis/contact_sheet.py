@@ -10,7 +10,7 @@ from importlib.util import find_spec
 import jax
 import jax.numpy as jnp
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from adjax.synthesis import SYNTHESES, batched, procedural, synthesis
 from adjax.synthesis.filaments import image_key, normal
@@ -20,10 +20,10 @@ SIDE, ROWS, HEAD = 256, 2, 14
 RED = np.array([255, 60, 60], np.uint8)
 
 
-def crops(folder: pathlib.Path) -> np.ndarray:
+def squares(folder: pathlib.Path) -> np.ndarray:
     files = sorted(p for p in folder.iterdir() if p.suffix in (".png", ".jpg"))[:ROWS]
-    grey = [np.asarray(Image.open(p).convert("L"), np.float32) / 255 for p in files]
-    return np.stack([g[20 : 20 + SIDE, 20 : 20 + SIDE] for g in grey])[..., None]
+    fitted = [ImageOps.fit(Image.open(p).convert("L"), (SIDE, SIDE)) for p in files]
+    return np.stack([np.asarray(s, np.float32) / 255 for s in fitted])[..., None]
 
 
 def filaments() -> np.ndarray:
@@ -70,7 +70,7 @@ def main():
     parser.add_argument("--kolektor", required=True, type=pathlib.Path)
     arguments = parser.parse_args()
     elpv = pathlib.Path(find_spec("elpv_dataset").origin).parent / "data" / "images"
-    sets = {"elpv": crops(elpv), "kolektor": crops(arguments.kolektor), "filaments": filaments()}
+    sets = {"elpv": squares(elpv), "kolektor": squares(arguments.kolektor), "filaments": filaments()}
     sheet(sets).save(HERE / "contact_sheet.png", optimize=True)
 
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from PIL import Image, ImageEnhance
+from PIL import Image, ImageEnhance, ImageOps
 from scipy import ndimage, sparse
 from scipy.sparse.linalg import spsolve
 
@@ -171,13 +171,36 @@ def test_hue_and_saturation_are_colorsys():
         np.testing.assert_allclose(after, expected, atol=1e-4)
 
 
+def tabular(change, image):
+    """The change, as a table that is looked up."""
+    tables = change(key(), augment.ramp(image.shape[-1]), augment.sample(jnp.asarray(image)))
+    return np.asarray(augment.look_up(jnp.clip(tables, 0.0, 1.0), jnp.asarray(image)))
+
+
 def test_equalized_values_are_even_and_ordered():
     image = noise(64, 64, 2) ** 3
-    made = np.asarray(augment._equalize(key(), image))
+    made = tabular(augment._equalize, image)
     for c in range(2):
         order = np.argsort(image[..., c], axis=None)
         assert np.all(np.diff(made[..., c].ravel()[order]) >= -0.01)
         np.testing.assert_allclose(np.quantile(made[..., c], [0.25, 0.5, 0.75]), [0.25, 0.5, 0.75], atol=0.1)
+
+
+def test_autocontrast_fills_the_range():
+    image = np.random.default_rng(0).integers(60, 190, (64, 64)).astype(np.uint8)
+    cut = float(jax.random.uniform(key(), (), maxval=0.2))
+    theirs = np.asarray(ImageOps.autocontrast(Image.fromarray(image), 100 * cut))
+    ours = tabular(augment._autocontrast, image[..., None].astype(np.float32) / 255)[..., 0]
+    np.testing.assert_allclose(ours * 255, theirs, atol=6)
+
+
+def test_looked_up_values_are_the_formulas():
+    image = np.linspace(0, 1, 256, dtype=np.float32).reshape(16, 16, 1)
+    np.testing.assert_allclose(tabular(augment._invert, image), 1 - image, atol=1e-6)
+    exponent = np.asarray(jax.random.uniform(key(), (1, 1), minval=0.5, maxval=2.0))
+    np.testing.assert_allclose(tabular(augment._gamma, image), image**exponent, atol=1e-3)
+    bins = 2 ** int(jax.random.randint(key(), (), 1, 9))
+    assert len(np.unique(tabular(augment._posterize, image))) == bins
 
 
 def test_three_of_ten_changes_stay_in_range():
