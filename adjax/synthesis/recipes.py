@@ -20,7 +20,6 @@ from adjax.types import Key, UserError
 
 def draem(
     threshold: float = 0.5,
-    scales: tuple[int, int] = (0, 5),
     opacity: tuple[float, float] = (0.2, 1.0),
     augmented: bool = True,
 ) -> Sampler:
@@ -28,7 +27,7 @@ def draem(
 
     Their half of images left as they are: `sometimes(draem(), 0.5)`.
     """
-    return painted(shapes.perlin(threshold, scales), contents.given(augmented), opacity)
+    return painted(shapes.perlin(threshold), contents.given(augmented), opacity)
 
 
 def realnet(strength: tuple[float, float] = (0.5, 1.0), foreground: Callable | None = None) -> Sampler:

@@ -28,20 +28,20 @@ def rectangle(area: tuple[float, float] = (0.02, 0.15), aspect: tuple[float, flo
     return shape
 
 
-def perlin(threshold: float = 0.5, scales: tuple[int, int] = (0, 5), degrees: float = 90.0) -> Shape:
-    """Where Perlin noise exceeds a threshold (DRAEM, arXiv 2108.07610): 2^j cells along each axis, j even in `scales`,
-    both included, each axis for itself; the field turned about its centre by up to ± `degrees`, nothing beyond it.
-
-    The noise is computed at the turned places, not interpolated from a grid. On images of more than 256² the physical
-    scale is kept by higher `scales`.
+def perlin(threshold: float = 0.5, finest: float = 8.0, degrees: float = 90.0) -> Shape:
+    """Where Perlin noise exceeds a threshold (DRAEM, arXiv 2108.07610): 2^j cells along each axis, j = 0, 1 ... drawn
+    for each, while cells have `finest` pixels on the shorter side: the published 1 to 32 cells at 256², and the same
+    physical scales on images of other sizes. The field is turned about its centre by up to ± `degrees`, with nothing
+    beyond it; the noise is computed at the turned places, not interpolated.
     """
 
     def shape(key: Key, sides: tuple[int, int]) -> Float[Array, "h w"]:
         k_scale, k_turn, k_noise = jax.random.split(key, 3)
-        cells = jnp.exp2(jax.random.randint(k_scale, (2,), scales[0], scales[1] + 1).astype(jnp.float32))
+        most = max(0, int(np.log2(min(sides) / finest)))
+        cells = jnp.exp2(jax.random.randint(k_scale, (2,), 0, most + 1).astype(jnp.float32))
         turn = jnp.deg2rad(jax.random.uniform(k_turn, (), minval=-degrees, maxval=degrees))
         v, u = turned(grid(sides), turn, sides)
-        field = perlin_at(k_noise, v * cells[0] / sides[0], u * cells[1] / sides[1], 2 ** scales[1])
+        field = perlin_at(k_noise, v * cells[0] / sides[0], u * cells[1] / sides[1], 2**most)
         framed = (v >= 0) & (v <= sides[0] - 1) & (u >= 0) & (u <= sides[1] - 1)
         return (framed & (field > threshold)).astype(jnp.float32)
 

@@ -48,9 +48,10 @@ def sheet(sets: dict[str, np.ndarray]) -> Image.Image:
     samplers = {name: jax.jit(batched(synthesis(name))) for name in SYNTHESES}
     rows = []
     for number, images in enumerate(sets.values()):
-        made = {
-            n: jax.tree.map(np.asarray, s(jax.random.key(number + 1), images, texture)) for n, s in samplers.items()
-        }
+        made = {}
+        for name, sampler in samplers.items():
+            key = jax.random.fold_in(jax.random.key(number), list(samplers).index(name))
+            made[name] = jax.device_get(sampler(key, images, images[::-1] if name == "nsa" else texture))
         for row in range(ROWS):
             planted = [panel(images[row], None), *[panel(m.image[row], None) for m in made.values()]]
             masked = [panel(images[row], np.zeros((SIDE, SIDE), bool))]
