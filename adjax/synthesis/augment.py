@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from adjax.synthesis.boxes import bilinear, grid, turned
+from adjax.synthesis.boxes import bilinear, grid
 from adjax.types import Key
 
 Image = Float[Array, "h w c"]
@@ -40,6 +40,8 @@ def three_of_ten(key: Key, texture: Image) -> Image:
     chosen = jax.random.permutation(k_which, len(SPATIAL) + len(TABULAR)) < 3
     for each, k_each, change in zip(chosen, keys, SPATIAL):
         texture = jnp.where(each, jnp.clip(change(k_each, texture), 0.0, 1.0), texture)
+        # Without the barrier XLA computes a pixel's change anew for each neighbour that the next change looks at.
+        texture = jax.lax.optimization_barrier(texture)
     values = jnp.concatenate([ramp(texture.shape[-1]), sample(texture)])
     for each, k_each, change in zip(chosen[len(SPATIAL) :], keys[len(SPATIAL) :], TABULAR):
         values = jnp.where(each, jnp.clip(change(k_each, values, values[LEVELS:]), 0.0, 1.0), values)
@@ -60,7 +62,7 @@ def sample(image: Image) -> Values:
 def look_up(tables: Values, image: Image) -> Image:
     index = jnp.round(image * (LEVELS - 1)).astype(jnp.int32)
     channels = jnp.arange(image.shape[-1])[None, None]
-    return tables.reshape(-1)[index * image.shape[-1] + channels]
+    return tables.reshape(-1).at[index * image.shape[-1] + channels].get(mode="promise_in_bounds")
 
 
 def _luma(image: Image) -> Float[Array, "h w 1"]:
@@ -69,9 +71,12 @@ def _luma(image: Image) -> Float[Array, "h w 1"]:
 
 def rotate(key: Key, image: Image, degrees: float = 45.0) -> Image:
     """About the centre by up to ± `degrees`, black where nothing is."""
+    height, width, _ = image.shape
     turn = jnp.deg2rad(jax.random.uniform(key, (), minval=-degrees, maxval=degrees))
-    sides = image.shape[:2]
-    return bilinear(image, *turned(grid(sides), turn, sides), outside=0.0)
+    y, x = grid((height, width))
+    y, x = y - (height - 1) / 2, x - (width - 1) / 2
+    rows = y * jnp.cos(turn) + x * jnp.sin(turn) + (height - 1) / 2
+    return bilinear(image, rows, x * jnp.cos(turn) - y * jnp.sin(turn) + (width - 1) / 2, outside=0.0)
 
 
 def _sharpness(key: Key, image: Image) -> Image:

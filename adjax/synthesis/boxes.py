@@ -49,15 +49,6 @@ def grid(sides: tuple[int, int]) -> tuple[Float[Array, "h w"], Float[Array, "h w
     return jnp.meshgrid(y, x, indexing="ij")
 
 
-def turned(
-    places: tuple[Float[Array, "h w"], Float[Array, "h w"]], turn: Float[Array, ""], sides: tuple[int, int]
-) -> tuple[Float[Array, "h w"], Float[Array, "h w"]]:
-    """The places (y, x) turned about the image's centre by an angle in radians."""
-    (y, x), (cy, cx) = places, ((n - 1) / 2 for n in sides)
-    y, x = y - cy, x - cx
-    return y * jnp.cos(turn) + x * jnp.sin(turn) + cy, x * jnp.cos(turn) - y * jnp.sin(turn) + cx
-
-
 def bilinear(
     image: Float[Array, "h w c"], y: Float[Array, "m n"], x: Float[Array, "m n"], outside: float | None = None
 ) -> Float[Array, "m n c"]:
@@ -70,7 +61,7 @@ def bilinear(
         for column, right in ((left, 1.0 - (x - left)), (left + 1, x - left)):
             i = jnp.clip(row, 0, height - 1).astype(jnp.int32)
             j = jnp.clip(column, 0, width - 1).astype(jnp.int32)
-            value = flat[i * width + j]
+            value = flat.at[i * width + j].get(mode="promise_in_bounds")
             if outside is not None:
                 valid = (row >= 0) & (row < height) & (column >= 0) & (column < width)
                 value = jnp.where(valid[..., None], value, outside)

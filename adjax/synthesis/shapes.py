@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from adjax.noise.fractal import fractal
-from adjax.synthesis.boxes import draw_size, grid, inside, place, turned
+from adjax.noise.perlin import draem_mask
+from adjax.synthesis.boxes import draw_size, grid, inside, place
 from adjax.synthesis.planted import Shape
 from adjax.types import Key
 
@@ -28,41 +29,16 @@ def rectangle(area: tuple[float, float] = (0.02, 0.15), aspect: tuple[float, flo
     return shape
 
 
-def perlin(threshold: float = 0.5, finest: float = 8.0, degrees: float = 90.0) -> Shape:
-    """Where Perlin noise exceeds a threshold (DRAEM, arXiv 2108.07610): 2^j cells along each axis, j = 0, 1 ... drawn
-    for each, while cells have `finest` pixels on the shorter side: the published 1 to 32 cells at 256², and the same
-    physical scales on images of other sizes. The field is turned about its centre by up to ± `degrees`, with nothing
-    beyond it; the noise is computed at the turned places, not interpolated.
-    """
+def perlin(threshold: float = 0.5, finest: float = 8.0) -> Shape:
+    """Where DRAEM's Perlin noise exceeds a threshold (see `noise.draem_mask`). Along each axis it has 1, 2, 4 ... cells
+    of at least `finest` pixels of the shorter side: the published 1 to 32 cells at 256², and blobs as small in pixels
+    on images of other sizes."""
 
     def shape(key: Key, sides: tuple[int, int]) -> Float[Array, "h w"]:
-        k_scale, k_turn, k_noise = jax.random.split(key, 3)
-        most = max(0, int(np.log2(min(sides) / finest)))
-        cells = jnp.exp2(jax.random.randint(k_scale, (2,), 0, most + 1).astype(jnp.float32))
-        turn = jnp.deg2rad(jax.random.uniform(k_turn, (), minval=-degrees, maxval=degrees))
-        v, u = turned(grid(sides), turn, sides)
-        field = perlin_at(k_noise, v * cells[0] / sides[0], u * cells[1] / sides[1], 2**most)
-        framed = (v >= 0) & (v <= sides[0] - 1) & (u >= 0) & (u <= sides[1] - 1)
-        return (framed & (field > threshold)).astype(jnp.float32)
+        scales = (0, 1 + max(0, int(np.log2(min(sides) / finest))))
+        return draem_mask(key[None], sides, threshold=threshold, scales=scales)[0].astype(jnp.float32)
 
     return shape
-
-
-def perlin_at(key, v, u, most):
-    angle = jax.random.uniform(key, (most + 1, most + 1), maxval=2 * np.pi)
-    flat = jnp.stack([jnp.sin(angle), jnp.cos(angle)], -1).reshape(-1, 2)
-    i, j = jnp.floor(v), jnp.floor(u)
-    dv, du = v - i, u - j
-    i, j = (jnp.clip(n, 0, most - 1).astype(jnp.int32) for n in (i, j))
-
-    def corner(down, right):
-        g = flat[(i + down) * (most + 1) + j + right]
-        return g[..., 0] * (dv - down) + g[..., 1] * (du - right)
-
-    fade = lambda t: t * t * t * (t * (6 * t - 15) + 10)
-    left = corner(0, 0) + fade(dv) * (corner(1, 0) - corner(0, 0))
-    right = corner(0, 1) + fade(dv) * (corner(1, 1) - corner(0, 1))
-    return np.float32(2**0.5) * (left + fade(du) * (right - left))
 
 
 def simplex(threshold: float = 0.6, wavelength: float = 64.0, octaves: int = 3, persistence: float = 0.5) -> Shape:
