@@ -6,6 +6,8 @@ Values are shares of the range [0, 1]; three channels are red, green, blue, and 
 they are.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -33,18 +35,21 @@ def three_of_ten(key: Key, texture: Image) -> Image:
     """Three different changes of DRAEM's ten (arXiv 2108.07610). Theirs come in any order, these in that of the tables
     below; and brightness changes all channels alike here, not a channel of a random colour space.
 
-    The last seven change every value of a channel by itself: they act on the table of 256 values and on a sample of the
-    texture's own, and the texture is looked up once, at 8 bits as theirs.
+    The last seven change every value of a channel by itself: they act on the table of 256 values and on a sample of
+    the texture's own, and the texture is looked up once, at 8 bits as theirs.
     """
     k_which, *keys = jax.random.split(key, 1 + len(SPATIAL) + len(TABULAR))
     chosen = jax.random.permutation(k_which, len(SPATIAL) + len(TABULAR)) < 3
-    for each, k_each, change in zip(chosen, keys, SPATIAL):
-        texture = jnp.where(each, jnp.clip(change(k_each, texture), 0.0, 1.0), texture)
-        # Without the barrier XLA computes a pixel's change anew for each neighbour that the next change looks at.
-        texture = jax.lax.optimization_barrier(texture)
+
+    def change(number: int, function: Callable, value: Array) -> Array:
+        made = lambda bits, v: jnp.clip(function(jax.random.wrap_key_data(bits), v), 0.0, 1.0)
+        return jax.lax.cond(chosen[number], made, lambda _, v: v, jax.random.key_data(keys[number]), value)
+
+    for number, function in enumerate(SPATIAL):
+        texture = change(number, function, texture)
     values = jnp.concatenate([ramp(texture.shape[-1]), sample(texture)])
-    for each, k_each, change in zip(chosen[len(SPATIAL) :], keys[len(SPATIAL) :], TABULAR):
-        values = jnp.where(each, jnp.clip(change(k_each, values, values[LEVELS:]), 0.0, 1.0), values)
+    for number, function in enumerate(TABULAR, start=len(SPATIAL)):
+        values = change(number, function, values)
     return look_up(values[:LEVELS], texture)
 
 
@@ -105,53 +110,50 @@ def _hue_and_saturation(key: Key, image: Image) -> Image:
     return high[..., None] * (1.0 - saturation[..., None] * missing)
 
 
-def _autocontrast(key: Key, table: Values, values: Values) -> Values:
+def _autocontrast(key: Key, values: Values) -> Values:
     """Stretches each channel over the range, up to 20 % of its pixels cut off at either end."""
-    cut = (jax.random.uniform(key, (), maxval=0.2) * (len(values) - 1)).astype(jnp.int32)
-    low, high = values[cut][None], values[len(values) - 1 - cut][None]
-    return jnp.where(high > low, (table - low) / jnp.maximum(high - low, 1e-6), table)
+    own = values[LEVELS:]
+    cut = (jax.random.uniform(key, (), maxval=0.2) * (len(own) - 1)).astype(jnp.int32)
+    low, high = own[cut][None], own[len(own) - 1 - cut][None]
+    return jnp.where(high > low, (values - low) / jnp.maximum(high - low, 1e-6), values)
 
 
-def _equalize(key: Key, table: Values, values: Values) -> Values:
+def _equalize(key: Key, values: Values) -> Values:
     """Each channel's values become their ranks."""
     del key
     rank = jax.vmap(lambda ordered, v: jnp.searchsorted(ordered, v, side="right"), in_axes=1, out_axes=1)
-    return rank(values, table).astype(jnp.float32) / len(values)
+    return rank(values[LEVELS:], values).astype(jnp.float32) / (len(values) - LEVELS)
 
 
-def _gamma(key: Key, table: Values, values: Values) -> Values:
+def _gamma(key: Key, values: Values) -> Values:
     """The exponent's range is that of the factor."""
-    del values
-    exponent = jax.random.uniform(key, (1, table.shape[1]), minval=0.5, maxval=2.0)
-    return jnp.maximum(table, 1e-6) ** exponent
+    exponent = jax.random.uniform(key, (1, values.shape[1]), minval=0.5, maxval=2.0)
+    return jnp.maximum(values, 1e-6) ** exponent
 
 
-def _brightness(key: Key, table: Values, values: Values) -> Values:
-    del values
+def _brightness(key: Key, values: Values) -> Values:
     factor, offset = jax.random.uniform(key, (2,), minval=-1.0, maxval=1.0)
-    return table * (1.0 + 0.2 * factor) + offset * 30 / 255
+    return values * (1.0 + 0.2 * factor) + offset * 30 / 255
 
 
-def _solarize(key: Key, table: Values, values: Values) -> Values:
+def _solarize(key: Key, values: Values) -> Values:
     """With probability ½, inverts what is brighter than a threshold of 32 to 128."""
-    del values
     k_happens, k_threshold = jax.random.split(key)
     threshold = jax.random.uniform(k_threshold, (), minval=32 / 255, maxval=128 / 255)
-    return jnp.where(jax.random.bernoulli(k_happens) & (table >= threshold), 1.0 - table, table)
+    return jnp.where(jax.random.bernoulli(k_happens) & (values >= threshold), 1.0 - values, values)
 
 
-def _posterize(key: Key, table: Values, values: Values) -> Values:
+def _posterize(key: Key, values: Values) -> Values:
     """To the levels of 1 to 8 bits, at the middles of their bins."""
-    del values
     bins = 2.0 ** jax.random.randint(key, (), 1, 9).astype(jnp.float32)
-    return (jnp.minimum(jnp.floor(table * bins), bins - 1.0) + 0.5) / bins
+    return (jnp.minimum(jnp.floor(values * bins), bins - 1.0) + 0.5) / bins
 
 
-def _invert(key: Key, table: Values, values: Values) -> Values:
-    del key, values
-    return 1.0 - table
+def _invert(key: Key, values: Values) -> Values:
+    del key
+    return 1.0 - values
 
 
 SPATIAL = (rotate, _sharpness, _hue_and_saturation)
-# From here on values stay in order until they need not any more.
+# On the table with the texture's own values behind it; the first two need these in order, and keep them so.
 TABULAR = (_autocontrast, _equalize, _gamma, _brightness, _posterize, _solarize, _invert)

@@ -16,7 +16,7 @@ from adjax.types import Key, UserError
 def one_of(functions: Sequence[Callable], weights: Sequence[float] = ()) -> Callable:
     """One of the functions of a key, drawn by `weights` (none: all alike): samplers, or shapes, or contents.
 
-    All of them are computed and one is kept: the price of one program for all rows of a batch.
+    Where the rows of a batch are one program (see `batched`), each of them computes all and keeps one.
     """
     weights = tuple(weights) or (1.0,) * len(functions)
     if len(weights) != len(functions) or min(weights) < 0 or sum(weights) <= 0:
@@ -26,8 +26,9 @@ def one_of(functions: Sequence[Callable], weights: Sequence[float] = ()) -> Call
         k_choice, k_sample = jax.random.split(key)
         edges = jnp.cumsum(jnp.array(weights, jnp.float32))
         number = jnp.sum(jax.random.uniform(k_choice) * edges[-1] >= edges, dtype=jnp.int32)
-        drawn = [function(k, *arguments) for function, k in zip(functions, jax.random.split(k_sample, len(functions)))]
-        return jax.tree.map(lambda *leaves: jax.lax.select_n(number, *leaves), *drawn)
+        # As bits, as in `sometimes`.
+        branches = [lambda bits, f=f: f(jax.random.wrap_key_data(bits), *arguments) for f in functions]
+        return jax.lax.switch(number, branches, jax.random.key_data(k_sample))
 
     return sample
 
@@ -50,7 +51,9 @@ def sometimes(sampler: Sampler, probability: float) -> Sampler:
     def sample(key: Key, image: Image, texture: Image | None = None) -> Planted:
         k_happens, k_sample = jax.random.split(key)
         happens = jax.random.uniform(k_happens) < probability
-        return compare(image, jnp.where(happens, sampler(k_sample, image, texture).image, image))
+        planted = lambda bits: sampler(jax.random.wrap_key_data(bits), image, texture).image
+        bits = jax.random.key_data(k_sample)  # typed keys that are batched can't choose a branch
+        return compare(image, jax.lax.cond(happens, planted, lambda _: image, bits))
 
     return sample
 
@@ -80,10 +83,20 @@ def scaled(sampler: Sampler, low: float, high: float) -> Sampler:
 
 
 def batched(sampler: Sampler) -> Callable[..., Planted]:
-    """(key, images[, textures]) -> Planted with a leading axis b. A row depends on its number and the key alone."""
+    """(key, images[, textures]) -> Planted with a leading axis b. A row depends on its number and the key alone.
+
+    An accelerator computes all rows at once. A CPU takes them one after another, and what a row did not draw (another
+    of several samplers, seven of ten changes of a texture) costs nothing.
+    """
 
     def sample(key: Key, images: Float[Array, "b h w c"], textures: Float[Array, "b h w c"] | None = None) -> Planted:
         keys = jax.vmap(lambda row: jax.random.fold_in(key, row))(jnp.arange(len(images)))
-        return jax.vmap(sampler, in_axes=(0, 0, None if textures is None else 0))(keys, images, textures)
+        rows = jax.random.key_data(keys), images, textures
+
+        def one(row) -> Planted:
+            bits, image, texture = row
+            return sampler(jax.random.wrap_key_data(bits), image, texture)
+
+        return jax.lax.platform_dependent(rows, cpu=lambda rows: jax.lax.map(one, rows), default=jax.vmap(one))
 
     return sample

@@ -44,9 +44,7 @@ def painted(shape: Shape, content: Content, opacity: tuple[float, float] = (1.0,
         k_shape, k_content, k_opacity = jax.random.split(key, 3)
         cover = shape(k_shape, image.shape[:2]) * jax.random.uniform(k_opacity, (), minval=low, maxval=high)
         cover = jnp.where(cover < 1 / 512, 0.0, cover)[..., None]  # less than half a grey level of 8 bits
-        # Without the barrier XLA computes shape and content anew for every channel and every use of them.
-        cover, filling = jax.lax.optimization_barrier((cover, content(k_content, image, texture)))
-        return compare(image, (1.0 - cover) * image + cover * filling)
+        return compare(image, (1.0 - cover) * image + cover * content(k_content, image, texture))
 
     return sample
 

@@ -173,8 +173,9 @@ def test_hue_and_saturation_are_colorsys():
 
 def tabular(change, image):
     """The change, as a table that is looked up."""
-    tables = change(key(), augment.ramp(image.shape[-1]), augment.sample(jnp.asarray(image)))
-    return np.asarray(augment.look_up(jnp.clip(tables, 0.0, 1.0), jnp.asarray(image)))
+    values = jnp.concatenate([augment.ramp(image.shape[-1]), augment.sample(jnp.asarray(image))])
+    changed = jnp.clip(change(key(), values), 0.0, 1.0)
+    return np.asarray(augment.look_up(changed[: augment.LEVELS], jnp.asarray(image)))
 
 
 def test_equalized_values_are_even_and_ordered():
