@@ -42,7 +42,10 @@ def painted(shape: Shape, content: Content, opacity: tuple[float, float] = (1.0,
 
     def sample(key: Key, image: Image, texture: Image | None = None) -> Planted:
         k_shape, k_content, k_opacity = jax.random.split(key, 3)
-        cover = shape(k_shape, image.shape[:2]) * jax.random.uniform(k_opacity, (), minval=low, maxval=high)
+        opaque = jax.random.uniform(k_opacity, (), minval=low, maxval=high)
+        draw = lambda bits: opaque * shape(jax.random.wrap_key_data(bits), image.shape[:2])
+        # A branch, across which a CPU's compiler does not fuse: it would draw the shape anew for every channel.
+        cover = jax.lax.cond(opaque > 0, draw, lambda _: jnp.zeros(image.shape[:2]), jax.random.key_data(k_shape))
         cover = jnp.where(cover < 1 / 512, 0.0, cover)[..., None]  # less than half a grey level of 8 bits
         return compare(image, (1.0 - cover) * image + cover * content(k_content, image, texture))
 
