@@ -54,7 +54,7 @@ def bilinear(
 ) -> Float[Array, "m n c"]:
     """The image at (y, x). Beyond its border: the nearest pixel, or `outside`, as if the image were framed by it."""
     height, width, channels = image.shape
-    flat = jnp.reshape(image, (-1, channels))
+    flat = jnp.asarray(image).reshape(-1, channels)
     top, left = jnp.floor(y), jnp.floor(x)
     total = jnp.zeros((*y.shape, channels))
     for row, down in ((top, 1.0 - (y - top)), (top + 1, y - top)):
