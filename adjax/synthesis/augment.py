@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from adjax.synthesis.boxes import bilinear, grid
+from adjax.synthesis.planted import of_bits
 from adjax.types import Key
 
 Image = Float[Array, "h w c"]
@@ -42,7 +43,7 @@ def three_of_ten(key: Key, texture: Image) -> Image:
     chosen = jax.random.permutation(k_which, len(SPATIAL) + len(TABULAR)) < 3
 
     def change(number: int, function: Callable, value: Array) -> Array:
-        made = lambda bits, v: jnp.clip(function(jax.random.wrap_key_data(bits), v), 0.0, 1.0)
+        made = of_bits(lambda k, v: jnp.clip(function(k, v), 0.0, 1.0), key)
         return jax.lax.cond(chosen[number], made, lambda _, v: v, jax.random.key_data(keys[number]), value)
 
     for number, function in enumerate(SPATIAL):

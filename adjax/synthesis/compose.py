@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from adjax.synthesis.planted import Image, Planted, Sampler, compare
+from adjax.synthesis.planted import Image, Planted, Sampler, compare, of_bits
 from adjax.types import Key, UserError
 
 
@@ -26,8 +26,7 @@ def one_of(functions: Sequence[Callable], weights: Sequence[float] = ()) -> Call
         k_choice, k_sample = jax.random.split(key)
         edges = jnp.cumsum(jnp.array(weights, jnp.float32))
         number = jnp.sum(jax.random.uniform(k_choice) * edges[-1] >= edges, dtype=jnp.int32)
-        # As bits, as in `sometimes`.
-        branches = [lambda bits, f=f: f(jax.random.wrap_key_data(bits), *arguments) for f in functions]
+        branches = [of_bits(lambda k, f=f: f(k, *arguments), key) for f in functions]
         return jax.lax.switch(number, branches, jax.random.key_data(k_sample))
 
     return sample
@@ -51,9 +50,8 @@ def sometimes(sampler: Sampler, probability: float) -> Sampler:
     def sample(key: Key, image: Image, texture: Image | None = None) -> Planted:
         k_happens, k_sample = jax.random.split(key)
         happens = jax.random.uniform(k_happens) < probability
-        planted = lambda bits: sampler(jax.random.wrap_key_data(bits), image, texture).image
-        bits = jax.random.key_data(k_sample)  # typed keys that are batched can't choose a branch
-        return compare(image, jax.lax.cond(happens, planted, lambda _: image, bits))
+        planted = of_bits(lambda k: sampler(k, image, texture).image, key)
+        return compare(image, jax.lax.cond(happens, planted, lambda _: image, jax.random.key_data(k_sample)))
 
     return sample
 
@@ -92,11 +90,9 @@ def batched(sampler: Sampler) -> Callable[..., Planted]:
     def sample(key: Key, images: Float[Array, "b h w c"], textures: Float[Array, "b h w c"] | None = None) -> Planted:
         keys = jax.vmap(lambda row: jax.random.fold_in(key, row))(jnp.arange(len(images)))
         rows = jax.random.key_data(keys), images, textures
-
-        def one(row) -> Planted:
-            bits, image, texture = row
-            return sampler(jax.random.wrap_key_data(bits), image, texture)
-
-        return jax.lax.platform_dependent(rows, cpu=lambda rows: jax.lax.map(one, rows), default=jax.vmap(one))
+        one = of_bits(sampler, key)
+        return jax.lax.platform_dependent(
+            *rows, cpu=lambda *rows: jax.lax.map(lambda row: one(*row), rows), default=jax.vmap(one)
+        )
 
     return sample

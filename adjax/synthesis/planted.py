@@ -43,13 +43,19 @@ def painted(shape: Shape, content: Content, opacity: tuple[float, float] = (1.0,
     def sample(key: Key, image: Image, texture: Image | None = None) -> Planted:
         k_shape, k_content, k_opacity = jax.random.split(key, 3)
         opaque = jax.random.uniform(k_opacity, (), minval=low, maxval=high)
-        draw = lambda bits: opaque * shape(jax.random.wrap_key_data(bits), image.shape[:2])
+        draw = of_bits(lambda k: opaque * shape(k, image.shape[:2]), key)
         # A branch, across which a CPU's compiler does not fuse: it would draw the shape anew for every channel.
         cover = jax.lax.cond(opaque > 0, draw, lambda _: jnp.zeros(image.shape[:2]), jax.random.key_data(k_shape))
         cover = jnp.where(cover < 1 / 512, 0.0, cover)[..., None]  # less than half a grey level of 8 bits
         return compare(image, (1.0 - cover) * image + cover * content(k_content, image, texture))
 
     return sample
+
+
+def of_bits(function: Callable, like: Key) -> Callable:
+    """`function(key, ...)` of the key's bits: a typed key that is batched can't pass into a branch."""
+    implementation = jax.random.key_impl(like)
+    return lambda bits, *arguments: function(jax.random.wrap_key_data(bits, impl=implementation), *arguments)
 
 
 def need(texture: Image | None, image: Image) -> Image:
