@@ -1,0 +1,67 @@
+"""Planted anomalies: a good image, changed in a known place. Pure functions of keys, one image at a time.
+
+Axes: h height, w width, c channels.
+
+Most anomalies are a shape filled with a content: `painted` makes a sampler of the two. Key first, as in jax.random.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from adjax.types import Key, UserError
+
+
+class Planted(NamedTuple):
+    image: Float[Array, "h w c"]  # in [0, 1]
+    mask: Bool[Array, "h w"]  # where any channel differs from the image it was planted in, and nowhere else
+    severity: Float[Array, ""]  # mean |change| in the mask, as a share of the range [0, 1]; 0 where nothing changed
+
+
+Image = Float[Array, "h w c"]
+Sampler = Callable[..., Planted]  # (key, image[, texture]): image and texture f32[h w c] in [0, 1]
+Shape = Callable[[Key, tuple[int, int]], Float[Array, "h w"]]  # (key, sides) -> coverage in [0, 1]
+Content = Callable[[Key, Image, Image | None], Image]  # (key, image, texture) -> what fills the shape
+
+
+def compare(before: Image, after: Image) -> Planted:
+    """What was planted. No gradient flows through an anomaly."""
+    # The barrier: mask and image must come of the very same numbers, not of one expression compiled twice.
+    after = jax.lax.optimization_barrier(jax.lax.stop_gradient(jnp.clip(after, 0.0, 1.0)))
+    mask = jnp.any(after != before, axis=-1)
+    change = jnp.mean(jnp.abs(after - jax.lax.stop_gradient(before)), axis=-1)
+    return Planted(after, mask, jnp.sum(change) / jnp.maximum(jnp.sum(mask, dtype=jnp.float32), 1.0))
+
+
+def painted(shape: Shape, content: Content, opacity: tuple[float, float] = (1.0, 1.0)) -> Sampler:
+    """(1 − α) image + α content, where α is the shape's coverage times an opacity drawn evenly from its range."""
+    low, high = opacity
+
+    def sample(key: Key, image: Image, texture: Image | None = None) -> Planted:
+        k_shape, k_content, k_opacity = jax.random.split(key, 3)
+        opaque = jax.random.uniform(k_opacity, (), minval=low, maxval=high)
+        draw = of_bits(lambda k: opaque * shape(k, image.shape[:2]), key)
+        # A branch, across which a CPU's compiler does not fuse: it would draw the shape anew for every channel.
+        cover = jax.lax.cond(opaque > 0, draw, lambda _: jnp.zeros(image.shape[:2]), jax.random.key_data(k_shape))
+        cover = jnp.where(cover < 1 / 512, 0.0, cover)[..., None]  # less than half a grey level of 8 bits
+        return compare(image, (1.0 - cover) * image + cover * content(k_content, image, texture))
+
+    return sample
+
+
+def of_bits(function: Callable, like: Key) -> Callable:
+    """`function(key, ...)` of the key's bits: a typed key that is batched can't pass into a branch."""
+    implementation = jax.random.key_impl(like)
+    return lambda bits, *arguments: function(jax.random.wrap_key_data(bits, impl=implementation), *arguments)
+
+
+def need(texture: Image | None, image: Image) -> Image:
+    """The texture, where a sampler can't do without."""
+    if texture is None:
+        raise UserError("this synthesis fills with textures: give the sampler one, method.needs={'texture'}")
+    if texture.shape != image.shape:
+        raise UserError(f"a texture of {texture.shape} does not fit an image of {image.shape} (h w c)")
+    return texture
