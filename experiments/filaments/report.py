@@ -15,7 +15,7 @@ def cell(row: dict, key: str) -> str:
     if key not in row:
         return ""
     figure = f"{row[key]['auroc']:.2f} ± {row[key]['error']:.2f}"
-    return f"{figure} {row[key]['filter']}" if "filter" in row[key] else figure
+    return f"{figure} ({row[key]['naive']:.2f}) {row[key]['filter']}" if "filter" in row[key] else figure
 
 
 def gates(path: Path) -> str:
