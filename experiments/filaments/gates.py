@@ -1,10 +1,10 @@
 """The release gates: what detectors that learn nothing can find, per type of defect, with controls that fit the type.
 
-    python experiments/filaments/gates.py --level=L2 --images=24 --cache=runs --out=gates_L2.json
+    python experiments/filaments/gates.py --level=L2 --images=24 --cache=runs/filaments --out=gates_L2.json
 
 Controls (measure.py):
   added     against the strands (b) and against the crossings (c) of the same image, each grown by 2 px
-  removed   against pores within 3 px of a strand (b)
+  removed   against places as far from the strands (b), and against pores within 3 px of one (`beside`, no gate)
   extended  the disc's mean against means of random discs of the twin, of the same radius and like coverage (b)
 Limits: (b) 0.75, (c) 0.70, best statistic of whole images 0.75 at L2, 0.65 above, PNG size 0.60, oracle 0.97.
 
@@ -35,7 +35,10 @@ ERROR = 0.03  # standard error to be reached
 
 
 def held_out(values: np.ndarray, names: tuple[str, ...]) -> dict:
-    """`values` [image, map], chance at 0.5: figures of the half of the images that had no say in the choice."""
+    """`values` [image, map], chance at 0.5: figures of the half of the images that had no say in the choice.
+
+    `naive` is the best map's figure with the choice made on the very images, folded.
+    """
     figures, chosen = np.empty(len(values)), []
     for half in (0, 1):
         judge = np.arange(len(values)) % 2 == half
@@ -43,8 +46,9 @@ def held_out(values: np.ndarray, names: tuple[str, ...]) -> dict:
         best = int(np.argmax(np.abs(away)))
         figures[judge] = 0.5 + np.sign(away[best]) * (values[judge, best] - 0.5)
         chosen.append(("-" if away[best] < 0 else "") + names[best])
-    error = figures.std(ddof=1) / np.sqrt(len(figures))
-    return {"auroc": float(figures.mean()), "error": float(error), "filter": " / ".join(dict.fromkeys(chosen))}
+    row = {"auroc": figures.mean(), "error": figures.std(ddof=1) / np.sqrt(len(figures))}
+    row["naive"] = 0.5 + np.abs(values.mean(0) - 0.5).max()
+    return {k: round(float(v), 4) for k, v in row.items()} | {"filter": " / ".join(dict.fromkeys(chosen))}
 
 
 def paired(changed: np.ndarray, twins: np.ndarray, normals: np.ndarray) -> np.ndarray:
@@ -55,17 +59,14 @@ def paired(changed: np.ndarray, twins: np.ndarray, normals: np.ndarray) -> np.nd
     order = np.sort(normals, axis=0)
 
     def rank(values):
-        sides = [[np.searchsorted(order[:, j], values[:, j], s) for j in range(values.shape[1])] for s in SIDES]
+        sides = [[np.searchsorted(o, v, s) for o, v in zip(order.T, values.T)] for s in ("left", "right")]
         return np.mean(sides, axis=0).T / len(order)
 
     return 0.5 + rank(changed) - rank(twins)
 
 
-SIDES = ("left", "right")
-
-
-def grouped(record: dict, control: str) -> np.ndarray:
-    """[m] of one image; for discs the mean over its instances, the same disc of the twin subtracted."""
+def ranks(record: dict, control: str) -> np.ndarray:
+    """[m] AUROCs of one image; for discs the mean over its instances, the same disc of the twin subtracted."""
     if record["kind"] not in EXTENDED:
         return np.array(record[control])
     image, twin = np.array(record["discs"]).mean(0)
@@ -78,7 +79,7 @@ def summarise(kind: str, records: list[dict], normals: np.ndarray, sizes: np.nda
     row = {"family": FAMILY[kind], "images": len(records), "area": float(np.mean([r["share"] for r in records]))}
     present = ["b"] if kind in EXTENDED else [c for c in ("b", "c", "beside") if c in records[0]]
     for control in present:
-        row[control] = held_out(np.array([grouped(r, control) for r in records]), MAPS)
+        row[control] = held_out(np.array([ranks(r, control) for r in records]), MAPS)
     twins, changed = (np.array([r["statistics"][i] for r in records]) for i in (0, 1))
     row["image"] = held_out(paired(changed, twins, normals), STATISTICS)
     png = paired(*(np.array([[float(r["png"][i])] for r in records]) for i in (1, 0)), sizes[:, None])[:, 0]
@@ -137,7 +138,7 @@ def sources() -> str:
 
 
 def show(table: dict[str, dict]) -> None:
-    """Draft of the table; report.py writes the final one."""
+    """On the terminal; report.py writes the tables of README.md."""
     for kind, row in table.items():
         cells = [f"{kind:12s} {row['images']:3d} {100 * row['area']:.3f}%"]
         for k in ("b", "c", "beside", "image"):

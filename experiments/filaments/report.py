@@ -15,7 +15,7 @@ def cell(row: dict, key: str) -> str:
     if key not in row:
         return ""
     figure = f"{row[key]['auroc']:.2f} ± {row[key]['error']:.2f}"
-    return f"{figure} {row[key]['filter']}" if "filter" in row[key] else figure
+    return f"{figure} ({row[key]['naive']:.2f}) {row[key]['filter']}" if "filter" in row[key] else figure
 
 
 def gates(path: Path) -> str:
@@ -35,10 +35,10 @@ def gates(path: Path) -> str:
 def speed(path: Path) -> str:
     report = json.loads(path.read_text())
     s = report["setting"]
-    lines = ["| level | images/s | first batch with compilation, s |", "|---|---|---|"]
+    lines = ["| level | images/s | range |", "|---|---|---|"]
     for level, r in report["levels"].items():
         low, high = r["range"]
-        lines.append(f"| {level} | {r['images_per_s']:.1f} ({low:.1f}-{high:.1f}) | {r['first_batch_s']:.0f} |")
+        lines.append(f"| {level} | {r['images_per_s']:.1f} | {low:.1f} to {high:.1f} |")
     head = f"{s['size']} px, {s['optics']}, version {s['version']}, batches of {s['batch']}, {s['cores']} cores\n\n"
     return head + "\n".join(lines)
 
