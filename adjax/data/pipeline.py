@@ -10,6 +10,7 @@ Memory: the cache, beyond it the last few images, and for each thread one batch 
 run.AHEAD batches ready.
 """
 
+import math
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -28,6 +29,7 @@ from adjax.types import Record, UserError
 
 Batches = Iterator[dict[str, np.ndarray]]
 ENDLESS = np.iinfo(np.int64).max
+ALIGN = 64
 
 
 def stream(
@@ -115,9 +117,22 @@ def _dealt(sample, deck: balancing.Deck, share: float, seed: int):
 
 
 def _empty(rows: int, height: int, width: int, channels: int, marks: Sequence[str]) -> list[np.ndarray]:
-    """A batch's image and marks, zero."""
-    image = np.zeros((rows, height, width, channels), np.float32)
-    return [image, *(np.zeros((rows, height, width), bool) for _ in marks)]
+    """A batch's image and marks, not yet written."""
+    shape = (rows, height, width)
+    return [_aligned((*shape, channels), np.float32), *(_aligned(shape, bool) for _ in marks)]
+
+
+def _aligned(shape: tuple[int, ...], dtype) -> np.ndarray:
+    """Begins at a multiple of ALIGN bytes: TensorFlow takes such an array over, any other it copies."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    room = np.empty(size + ALIGN, np.uint8)
+    first = -room.ctypes.data % ALIGN
+    return room[first : first + size].view(dtype).reshape(shape)
+
+
+def _blank(fields: Iterable[np.ndarray], rows: int | slice) -> None:
+    for field in fields:
+        field[rows] = 0
 
 
 def sweep(
@@ -152,6 +167,7 @@ def sweep(
         for row, (index, y, x) in enumerate(mine):
             piece = padded(fetch(index), height, width)[y : y + height, x : x + width]
             prepare.write((image, *fields), row, piece, records[index], view)
+        _blank((image, *fields), slice(len(mine), None))
         return image, np.arange(rows) < len(mine), *fields
 
     data = tf().data.Dataset.range(-(-len(places) // batch_size))
@@ -187,6 +203,7 @@ def images(
     def gather(number):
         height, width, members = plan[number]
         image, *fields = _empty(batch_size, height, width, channels, marks)
+        _blank((image, *fields), slice(len(members), None))
         sizes, reasons = np.zeros((batch_size, 2), np.int32), np.full(batch_size, "", object)
         for row, index in enumerate(members):
             try:
@@ -195,6 +212,7 @@ def images(
                 if on_unreadable is None:
                     raise
                 reasons[row] = str(error)
+                _blank((image, *fields), row)
             else:
                 sizes[row] = whole.shape[:2]
                 prepare.write((image, *fields), row, padded(whole, height, width), records[index], view)

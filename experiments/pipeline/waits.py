@@ -1,8 +1,8 @@
 """The share of training that devices wait for input, in the default recipes: a few dozen steps of each.
 
-    DATA=DIR python experiments/pipeline/waits.py
+    DATA=DIR python experiments/pipeline/waits.py [RECIPE ...]
 
-DIR holds kolektor_sdd in MVTec AD's layout. Writes waits.json.
+DIR holds kolektor_sdd in MVTec AD's layout. Writes waits.json; recipes that are not named keep what stands there.
 """
 
 import json
@@ -43,13 +43,15 @@ def train(recipe: str, options: list[str], out: pathlib.Path) -> dict:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        found = {name: train(name, options, pathlib.Path(folder) / name) for name, options in RECIPES.items()}
-    for row in found.values():
-        row["command"] = row["command"].replace(os.environ.get("DATA", "") or "DATA", "$DATA")
+    path = HERE / "waits.json"
+    found = json.loads(path.read_text())["recipes"] if path.exists() else {}
+    for name in sys.argv[1:] or RECIPES:
+        with tempfile.TemporaryDirectory() as folder:
+            found[name] = train(name, RECIPES[name], pathlib.Path(folder))
+        found[name]["command"] = found[name]["command"].replace(os.environ.get("DATA", "") or "DATA", "$DATA")
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=HERE, capture_output=True, text=True).stdout.strip()
     result = {"recipes": found, "load": os.getloadavg(), "versions": versions(), "commit": commit}
-    (HERE / "waits.json").write_text(json.dumps(result, indent=1) + "\n")
+    path.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":
