@@ -41,13 +41,14 @@ def fractal(
     def image(key: Key, t: Float[Array, ""]) -> Float[Array, "h w c"]:
         seeds, shifts = draw(key, octaves, shape[2], dims, shift)
 
-        def add(o, total):
-            scale = jnp.exp2(o.astype(jnp.float32)) / frequency
-            return total + persistence ** o.astype(jnp.float32) * octave(seeds[o], shifts[o], shape[:2], t, scale)
-
-        # Channels first while it is computed: a last axis of three would leave the vector units half empty.
-        total = lax.fori_loop(0, octaves, add, jnp.zeros((shape[2], *shape[:2])), unroll=2)
-        return jnp.moveaxis(total.astype(dtype), 0, 2)
+        # Into one sum, octave by octave. Channels first meanwhile: a last axis of three would leave the vector
+        # units half empty.
+        total = jnp.zeros((shape[2], *shape[:2]))
+        for o in range(octaves):
+            total += persistence**o * octave(seeds[o], shifts[o], shape[:2], t, 2**o / frequency)
+        # With one channel the axes need no move, which XLA would make a copy.
+        total = total.reshape(shape) if shape[2] == 1 else jnp.moveaxis(total, 0, 2)
+        return total.astype(dtype)
 
     return jax.vmap(image)(keys, time)
 
@@ -68,7 +69,7 @@ def draw(
 
 
 def octave(
-    seed: UInt32[Array, "c d"], shift: Float[Array, "c d"], size: tuple[int, int], t: Float[Array, ""], scale
+    seed: UInt32[Array, "c d"], shift: Float[Array, "c d"], size: tuple[int, int], t: Float[Array, ""], scale: float
 ) -> Float[Array, "c h w"]:
     c, dims = seed.shape
     parts = [shift[:, axis, None, None] for axis in range(dims)]

@@ -9,8 +9,8 @@ the noise is 0 at every node, and has three continuous derivatives. (The publish
 node in rare places and makes steps of up to 6e-5 there; here every node counts.)
 
 Which gradient a node gets is an arithmetic hash of its place and a seed, where the published code looks in a shuffled
-table of 256: no gather, and no period. In three dimensions the gradients lie along the lattice's cubic axes, in the
-published code along the coordinates; that changes neither variance nor spectrum.
+table of 256: no gather, and no period. In three dimensions the gradients are the 8 diagonals of the lattice's cubes,
+where the published code has 24 directions of the same length: variance and spectrum depend on that length only.
 """
 
 from collections.abc import Callable
@@ -30,6 +30,7 @@ HIGHEST = 0x80000000
 
 STRETCH2, SQUISH2 = (3**-0.5 - 1) / 2, (3**0.5 - 1) / 2
 NORM2, NORM3 = 47, 103
+LENGTH3 = 51**0.5  # makes (±1, ±1, ±1) as long as the published (±11, ±4, ±4)
 
 
 def pull2(i: Label, j: Label, x: Coordinate, y: Coordinate) -> Coordinate:
@@ -40,12 +41,9 @@ def pull2(i: Label, j: Label, x: Coordinate, y: Coordinate) -> Coordinate:
 
 
 def pull3(i: Label, j: Label, k: Label, x: Coordinate, y: Coordinate, z: Coordinate) -> Coordinate:
-    """g is one of the 24 published gradients: three signs, and which component is 11 beside two 4s."""
+    """g is one of the 8 diagonals (±1, ±1, ±1): three signs."""
     h = mix(i, j, k)
-    x, y, z = signed(x, h), signed(y, h << np.uint32(1)), signed(z, h << np.uint32(2))
-    choice, third = h << np.uint32(3), 2**32 // 3
-    long = jnp.where(choice < np.uint32(third), x, jnp.where(choice < np.uint32(2 * third), y, z))
-    return 4 * (x + y + z) + 7 * long
+    return signed(x, h) + signed(y, h << np.uint32(1)) + signed(z, h << np.uint32(2))
 
 
 def mix(*labels: Label) -> Label:
@@ -66,8 +64,18 @@ def signed(c: Coordinate, h: Label) -> Coordinate:
     return lax.bitcast_convert_type(bits, jnp.float32)
 
 
-def simplex2(seed: UInt32[Array, "2"], x: Coordinate, y: Coordinate, *, pull: Callable = pull2) -> Coordinate:
-    """`pull(i, j, dx, dy)` is g · (p − v) of the node labelled i, j. Standard deviation 0.37."""
+def simplex2(seed: UInt32[Array, "2"], x: Coordinate, y: Coordinate) -> Coordinate:
+    """Standard deviation 0.37."""
+    return sum2(pull2, seed, x, y) * np.float32(1 / NORM2)
+
+
+def simplex3(seed: UInt32[Array, "3"], x: Coordinate, y: Coordinate, z: Coordinate) -> Coordinate:
+    """Standard deviation 0.314."""
+    return sum3(pull3, seed, x, y, z) * np.float32(LENGTH3 / NORM3)
+
+
+def sum2(pull: Callable, seed: UInt32[Array, "2"], x: Coordinate, y: Coordinate) -> Coordinate:
+    """Over all nodes; `pull(i, j, dx, dy)` is g · (p − v) of the node labelled i, j."""
     stretch = (x + y) * np.float32(STRETCH2)
     (m, u), (n, v) = (split(c + stretch, jnp.floor) for c in (x, y))
     # The cell's upper triangle is its lower one seen from the opposite corner: from here on nodes are seen from there.
@@ -84,16 +92,11 @@ def simplex2(seed: UInt32[Array, "2"], x: Coordinate, y: Coordinate, *, pull: Ca
         i = label(0, jnp.where(upper, m + 1 - a, m + a), seed)
         j = label(1, jnp.where(upper, n + 1 - b, n + b), seed)
         total += kernel(du + squish, dv + squish) * pull(i, j, du + squish, dv + squish)
-    return total * np.float32(1 / NORM2)
+    return total
 
 
-def simplex3(
-    seed: UInt32[Array, "3"], x: Coordinate, y: Coordinate, z: Coordinate, *, pull: Callable = pull3
-) -> Coordinate:
-    """`pull(i, j, k, dx, dy, dz)` is g · (p − v) of the node labelled i, j, k, in the coordinates of `cubic`.
-
-    Standard deviation 0.314.
-    """
+def sum3(pull: Callable, seed: UInt32[Array, "3"], x: Coordinate, y: Coordinate, z: Coordinate) -> Coordinate:
+    """`pull(i, j, k, dx, dy, dz)` is g · (p − v) of the node labelled i, j, k, in the coordinates of `cubic`."""
     pairs = [split(c, jnp.round) for c in cubic(x, y, z)]
     # Nodes have an even sum. The corner nearest to the point is a node itself, or it has six nodes beside it.
     even = (pairs[0][0] ^ pairs[1][0] ^ pairs[2][0]) & 1 == 0
@@ -104,7 +107,7 @@ def simplex3(
     total = jnp.zeros_like(x)
     for (i, dx), (j, dy), (k, dz) in nodes:
         total += kernel(dx, dy, dz) * pull(i, j, k, dx, dy, dz)
-    return total * np.float32(1 / NORM3)
+    return total
 
 
 def cubic(x: Coordinate, y: Coordinate, z: Coordinate) -> tuple[Coordinate, Coordinate, Coordinate]:

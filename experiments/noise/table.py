@@ -31,7 +31,7 @@ def rows(result):
     )
     deviations = simplex["deviation"]
     yield f"- Standard deviation of these batches: {', '.join(f'{n} {v:.3f}' for n, v in deviations.items())}."
-    yield f"- Working memory of `fractal`: {simplex['working_memory_in_outputs']:.1f} times the output."
+    yield f"- Working memory of `fractal`: {simplex['working_memory_in_outputs']:.2f} times the output."
     yield (
         f"- Training step at {step['size']}², batch {step['batch']}, {step['parameters'] / 1e6:.1f}M parameters: "
         f"{100 * step['share']:.1f} % of its time is noise."
