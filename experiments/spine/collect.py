@@ -15,19 +15,15 @@ METRICS = ("image_auroc", "pixel_auroc", "pixel_ap", "aupro")
 
 def table(results: dict) -> list[str]:
     """One line for each data set and method: mean ± sd over seeds; a baseline has none of its own but the split's."""
-    lines = ["| data | method | seeds | image AUROC | pixel AUROC | pixel AP | AUPRO | training | scoring |"]
-    lines += ["|---|---|---|---|---|---|---|---|---|"]
+    lines = ["| data | method | seeds | image AUROC | pixel AUROC | pixel AP | AUPRO |"]
+    lines += ["|---|---|---|---|---|---|---|"]
     for name in dict.fromkeys(run["name"] for run in results["runs"]):
         runs = [run for run in results["runs"] if run["name"] == name]
         for method in (runs[0]["method"], *runs[0]["baselines"]):
             own = method == runs[0]["method"]
             columns = [run["metrics"] if own else run["baselines"][method] for run in runs]
             cells = [spread([c[m] for c in columns], 3) for m in METRICS]
-            times = ["", ""]
-            if own:
-                times = [f"{spread([r['timing']['fit_s'] for r in runs], 0)} s"]
-                times += [f"{spread([r['timing']['score_images_per_s'] for r in runs], 1)} images/s"]
-            lines.append(row([name if own else "", method, str(len(runs)), *cells, *times]))
+            lines.append(row([name if own else "", method, str(len(runs)), *cells]))
     return lines
 
 

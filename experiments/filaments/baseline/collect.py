@@ -17,15 +17,15 @@ METRICS = {"image_auroc": "image AUROC", "pixel_ap": "pixel AP", "aupro": "AUPRO
 
 
 def by_method(results: dict, level: str) -> dict[str, list[dict]]:
-    """Name -> {metrics, views, timing} of every seed; a filter has one entry and no timing."""
+    """Name -> {metrics, views} of every seed; a filter has one entry."""
     found: dict[str, list[dict]] = {}
     for run in results["runs"]:
         if run["config"]["data"]["options"]["level"] != level:
             continue
-        own = {"metrics": run["metrics"], "views": run["views"][run["method"]], "timing": run["timing"]}
+        own = {"metrics": run["metrics"], "views": run["views"][run["method"]]}
         found.setdefault(f"{run['method']}, {run['config']['method']['loss']}", []).append(own)
         for name, metrics in run["baselines"].items():
-            found.setdefault(name, []).append({"metrics": metrics, "views": run["views"][name], "timing": None})
+            found.setdefault(name, []).append({"metrics": metrics, "views": run["views"][name]})
     filters = {name: found.pop(name) for name in ("intensity", "local_median") if name in found}
     return found | filters
 
@@ -35,15 +35,11 @@ def levels(results: dict) -> list[str]:
 
 
 def main_table(results: dict) -> list[str]:
-    lines = [row(["level", "method", "seeds", *METRICS.values(), "training", "scoring"]), row(["---"] * 8)]
+    lines = [row(["level", "method", "seeds", *METRICS.values()]), row(["---"] * 6)]
     for level in levels(results):
         for name, runs in by_method(results, level).items():
             cells = [spread([r["metrics"][m] for r in runs], 4 if m == "pixel_ap" else 3) for m in METRICS]
-            times = ["", ""]
-            if runs[0]["timing"]:
-                times = [f"{spread([r['timing']['fit_s'] for r in runs], 0)} s"]
-                times += [f"{spread([r['timing']['score_images_per_s'] for r in runs], 1)} images/s"]
-            lines.append(row([level, name, str(len(runs)), *cells, *times]))
+            lines.append(row([level, name, str(len(runs)), *cells]))
     return lines
 
 
