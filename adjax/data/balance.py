@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from scipy import ndimage
 
 from adjax.data.crops import padded
-from adjax.data.prepare import mark
+from adjax.data.stored import mark
 from adjax.data.view import View
 from adjax.types import Record, UserError
 

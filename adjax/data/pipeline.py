@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Int
 
 from adjax.data import balance as balancing
-from adjax.data import prepare
+from adjax.data import stored
 from adjax.data.crops import DRAWS, augmented, padded, random_tile
 from adjax.data.memory import RECENT, Cache
 from adjax.data.run import run, threads_for
@@ -61,11 +61,11 @@ def stream(
     if "rot90" in names and height != width:
         raise UserError(f"augmentation 'rot90' needs square images, not {height}×{width}; set view.tile or drop it")
     deck = None if balance is None else balancing.deal(records, view, balance)
-    marks = prepare.marks_of(records) + (("target",) if deck else ())
+    marks = stored.marks_of(records) + (("target",) if deck else ())
     size = rows * height * width * (4 * channels + len(marks))
     # Rows of one visit may lie in two batches, which other threads fill: what they share must still be there.
     recent = RECENT if view.crops == 1 else threads_for(workers, size) * (rows // view.crops + 2)
-    fetch = prepare.fetcher(records, view, marks, Cache(cache_mb, cache_dir, recent))
+    fetch = stored.fetcher(records, view, marks, Cache(cache_mb, cache_dir, recent))
 
     def draw(number):
         sample = number * batch_size + first + tf().range(rows, dtype="int64")
@@ -89,7 +89,7 @@ def stream(
         image, *fields = _empty(rows, height, width, channels, marks)
         for row, (index, draws) in enumerate(zip(indices, uniforms)):
             record, piece = tile(index, draws)
-            prepare.write((image, *fields), row, augmented(piece, names, draws), records[record], view)
+            stored.write((image, *fields), row, augmented(piece, names, draws), records[record], view)
         return image, np.ones(rows, bool), *fields
 
     data = tf().data.Dataset.range(start, ENDLESS).map(draw)
@@ -150,7 +150,7 @@ def sweep(
 
     `view.tile` is not used. The last batch is padded; every host yields the same number of batches.
     """
-    channels, marks = _check(records, view), prepare.marks_of(records)
+    channels, marks = _check(records, view), stored.marks_of(records)
     first, rows = _rows(batch_size, shard)
     if grid is None:
         height, width = _whole(records, view)
@@ -158,7 +158,7 @@ def sweep(
     else:
         height = width = grid.size
         places = _tiles(records, view, grid)
-    fetch = prepare.fetcher(records, view, marks, Cache(cache_mb, cache_dir))
+    fetch = stored.fetcher(records, view, marks, Cache(cache_mb, cache_dir))
 
     def gather(number):
         image, *fields = _empty(rows, height, width, channels, marks)
@@ -166,7 +166,7 @@ def sweep(
         mine = places[begin : begin + rows]
         for row, (index, y, x) in enumerate(mine):
             piece = padded(fetch(index), height, width)[y : y + height, x : x + width]
-            prepare.write((image, *fields), row, piece, records[index], view)
+            stored.write((image, *fields), row, piece, records[index], view)
         _blank((image, *fields), slice(len(mine), None))
         return image, np.arange(rows) < len(mine), *fields
 
@@ -191,7 +191,7 @@ def images(
     """
     if not records:
         return iter(())
-    channels, marks = view.check(records), prepare.marks_of(records)
+    channels, marks = view.check(records), stored.marks_of(records)
     groups: dict[tuple[int, int], list[int]] = {}
     for index, record in enumerate(records):
         size = view.shape(record)
@@ -207,7 +207,7 @@ def images(
         sizes, reasons = np.zeros((batch_size, 2), np.int32), np.full(batch_size, "", object)
         for row, index in enumerate(members):
             try:
-                whole = prepare.prepared(records[index], view, marks)
+                whole = stored.prepared(records[index], view, marks)
             except UserError as error:
                 if on_unreadable is None:
                     raise
@@ -215,7 +215,7 @@ def images(
                 _blank((image, *fields), row)
             else:
                 sizes[row] = whole.shape[:2]
-                prepare.write((image, *fields), row, padded(whole, height, width), records[index], view)
+                stored.write((image, *fields), row, padded(whole, height, width), records[index], view)
         return image, sizes, reasons, *fields
 
     largest = max(height * width for height, width, _ in plan) * batch_size * (4 * channels + len(marks))

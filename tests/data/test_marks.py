@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from adjax import data
-from adjax.data import masks, pipeline, prepare
+from adjax.data import masks, pipeline, stored
 from adjax.data.fingerprint import fingerprint
 from adjax.data.view import View
 from adjax.tiling import Grid
@@ -71,12 +71,12 @@ def test_deep_images_keep_their_depth_beside_a_mark(tmp_path):
 
 def test_a_resized_mark_covers_whatever_an_ignored_pixel_flows_into(records):
     """Where the mark is not, other values below the blot change nothing."""
-    image = prepare.prepared(records[0], View(size=(17, 23)), ("_ignore",))
-    mark = prepare.mark(records[0], View(size=(17, 23)), "_ignore")
+    image = stored.prepared(records[0], View(size=(17, 23)), ("_ignore",))
+    mark = stored.mark(records[0], View(size=(17, 23)), "_ignore")
     np.testing.assert_array_equal(image[..., 1] > 0, mark)
     hidden = masks.read_ignore(records[0])
-    whole = prepare.decode.to_unit(prepare.decode.decode(records[0]), View())
-    other = prepare.decode.resize(np.where(hidden[..., None], np.float32(0), whole), (17, 23))
+    whole = stored.decode.to_unit(stored.decode.decode(records[0]), View())
+    other = stored.decode.resize(np.where(hidden[..., None], np.float32(0), whole), (17, 23))
     changed = np.abs(other - image[..., :1])[..., 0] > 1e-6
     np.testing.assert_array_equal(changed, mark)
 
