@@ -128,14 +128,16 @@ def projected(
     def score(state, batch: Batch, keys) -> Prediction:
         image = batch["image"]
 
-        def energy(x, seeds):
+        def misfit(x, seeds):
             error = x - method.reconstruct(state, {**batch, "image": x}, seeds)
-            return (error**2).sum() + l1 * jnp.abs(x - image).sum(), error
+            return (error**2).sum(), error
 
         def step(carry):
             number, x, moving = carry
             seeds = jax.vmap(lambda key: jax.random.fold_in(key, number))(keys)
-            gradient, error = canonical(jax.grad(energy, has_aux=True))(x, seeds)
+            gradient, error = canonical(jax.grad(misfit, has_aux=True))(x, seeds)
+            # JAX's gradient of |x - x0| is 1 at 0, which would push every pixel off at the start.
+            gradient += l1 * jnp.sign(x - image)
             moving &= (error**2).mean((1, 2, 3)) > stop
             return number + 1, jnp.where(moving[:, None, None, None], x - rate * gradient * error**2, x), moving
 
