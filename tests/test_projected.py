@@ -57,11 +57,12 @@ def test_a_step_is_the_published_one_through_the_reconstruction(a):
     """A reconstruction that is cut off from the gradient would miss the factor (I - A)ᵀ: the second A tells."""
     a = a.astype(np.float32)
     for steps in (1, 7):
-        found = project(linear(a), IMAGES, steps=steps, rate=0.3, l1=0.02)
-        wanted = by_hand(IMAGES, a, steps, 0.3, 0.02)
-        np.testing.assert_allclose(found.aux["reconstruction"], wanted, atol=1e-5)
-        np.testing.assert_allclose(found.map, np.abs(wanted - IMAGES)[..., 0], atol=1e-5)
-        np.testing.assert_allclose(found.score, np.abs(wanted - IMAGES).max((1, 2, 3)), atol=1e-5)
+        found = project(linear(a), IMAGES, steps=steps, rate=0.05, l1=0.2)
+        wanted = by_hand(IMAGES, a, steps, 0.05, 0.2)
+        # Not closer: a pixel that moves by less than a rounding has no sign.
+        np.testing.assert_allclose(found.aux["reconstruction"], wanted, atol=1e-4)
+        np.testing.assert_allclose(found.map, np.abs(wanted - IMAGES)[..., 0], atol=1e-4)
+        np.testing.assert_allclose(found.score, np.abs(wanted - IMAGES).max((1, 2, 3)), atol=1e-4)
 
 
 def test_the_identity_moves_nothing():
