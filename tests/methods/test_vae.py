@@ -213,14 +213,16 @@ def test_draws_of_the_code_are_averaged():
 
 @pytest.mark.parametrize("of", [variational.rebuilt_map, variational.kl_map, variational.bound_map])
 def test_gradients_equal_finite_differences(of):
-    total = jax.jit(lambda x: of(bound(), x, None).sum((1, 2)))
-    x = jnp.asarray(IMAGES)
+    q, x = bound(), jnp.asarray(IMAGES)
+    total = jax.jit(lambda x: of(q, x, None).sum((1, 2)))
     gradient = jax.jit(jax.grad(lambda x: total(x).sum()))(x)
     direction = gradient / jnp.sqrt((gradient**2).sum((1, 2, 3), keepdims=True))
-    slope = (total(x + 0.01 * direction) - total(x - 0.01 * direction)) / 0.02
-    np.testing.assert_allclose(slope, jnp.sqrt((gradient**2).sum((1, 2, 3))), rtol=5e-3)
+    slope = (total(x + 0.2 * direction) - total(x - 0.2 * direction)) / 0.4
+    np.testing.assert_allclose(slope, jnp.sqrt((gradient**2).sum((1, 2, 3))), rtol=1e-2)
     smooth = blur(jnp.abs(gradient), gaussian_taps(7, 3.0), pad=True)[..., 0]
-    np.testing.assert_allclose(variational.gradient_map(of)(bound(), x, None), smooth, rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(
+        jax.jit(lambda x: variational.gradient_map(of)(q, x, None))(x), smooth, rtol=1e-3, atol=1e-6
+    )
 
 
 def test_the_product_is_bounded_by_the_likelihood():
@@ -270,7 +272,8 @@ def test_attention_does_not_see_the_decoder():
 
 def test_attention_expansion_trains_the_encoder_through_a_gradient():
     """The head's kernel enters the layer's attention only as a gradient: a second-order path, and open."""
-    expansion = lambda p: variational.inattention_map(bound()._replace(params=p), jnp.asarray(IMAGES), None).mean()
+    q = bound()
+    expansion = lambda p: variational.inattention_map(q._replace(params=p), jnp.asarray(IMAGES), None).mean()
     gradient = jax.jit(jax.grad(expansion))(params())
     assert jnp.abs(gradient["encoder"]["Dense_0"]["kernel"]).max() > 1e-6
     assert jnp.abs(gradient["encoder"]["Conv_0"]["kernel"]).max() > 1e-6
