@@ -102,7 +102,7 @@ PROJECTABLE = pytest.mark.parametrize("name", [n for n in METHODS if matrix.buil
 
 
 @PROJECTABLE
-@pytest.mark.budget(30)  # a training
+@pytest.mark.budget(45)  # a training
 def test_planted_images_go_further_than_normal_ones(name):
     method, state = trained(name)
     far = transforms.projected(method, steps=20, rate=1.0, rule="mean")
@@ -112,9 +112,9 @@ def test_planted_images_go_further_than_normal_ones(name):
 
 
 @PROJECTABLE
-@pytest.mark.budget(30)
+@pytest.mark.budget(45)  # a training, where this test runs first
 def test_the_energy_falls(name):
-    """Steps of the host over the compiled transform: in at least 95 of 100, the energy of no image rises."""
+    """Of every image, from a few steps to a few more, at a small rate."""
     method, state = trained(name)
     x0 = jnp.asarray(matrix.planted(matrix.normals(4, seed=11), seed=11)[0])
     keys = jax.random.split(jax.random.key(0), 4)
@@ -124,15 +124,15 @@ def test_the_energy_falls(name):
         error = x - method.reconstruct(state, matrix.batch(x), keys)
         return (error**2).sum((1, 2, 3)) + 0.05 * jnp.abs(x - x0).sum((1, 2, 3))
 
-    def at(number):
-        one = transforms.projected(method, steps=number, rate=0.01)
-        return energies(matrix.score(one, state, x0).aux["reconstruction"])
+    def after(number):
+        far = transforms.projected(method, steps=number, rate=0.01)
+        return energies(matrix.score(far, state, x0).aux["reconstruction"])
 
-    energy = np.array([at(n) for n in (0, 1, 2, 4, 8, 16)])
-    assert (np.diff(energy, axis=0) <= 1e-6 * energy[:-1]).mean() >= 0.95
+    energy = np.array([energies(x0), after(1), after(8), after(32)])
+    assert (np.diff(energy, axis=0) < 0).mean() >= 0.95
 
 
-@pytest.mark.budget(30)
+@pytest.mark.budget(45)  # a training, where this test runs first
 def test_it_composes_with_tiles():
     """Two tiles side by side, each projected as if it were alone."""
     method, state = trained("conv_ae")
