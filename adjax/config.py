@@ -67,7 +67,14 @@ def base() -> ConfigDict:
                 "texture": {"source": "procedural", "root": placeholder(str)},
             },
             "fit": {"steps": {"train": 1000}, "batch_size": 32, "log_every": 20, "save_every": 200},
-            "score": {"rule": "top:0.0005", "sigma": 0.0, "batch_size": 4, "chunk": 16},
+            "score": {
+                "rule": "top:0.0005",
+                "sigma": 0.0,
+                "batch_size": 4,
+                "chunk": 16,
+                # 0 steps: the method's own map, not how far the image moves (transforms.projected).
+                "projected": {"steps": 0, "rate": 0.5, "l1": 0.05, "stop": 0.0},
+            },
             # From validation images alone, as in "conformal:0.1" or "max"; "" for none (threshold.THRESHOLDS).
             "threshold": {"image": "conformal:0.1", "pixel": "quantile:0.999"},
             "baselines": ("intensity", "local_median"),
@@ -112,6 +119,8 @@ def make_scorer(config: ConfigDict, method: Method) -> Method:
     What was not trained on tiles (filters) sees whole images: the map is the same, without the overlaps' cost.
     """
     data, score = config.data, config.score
+    if score.projected.steps and method.phases:
+        method = transforms.projected(method, rule=_own_rule(config), **score.projected)
     if data.tile and method.phases:
         method = transforms.tiled(method, grid(config), score.rule, score.chunk)
     elif score.rule == "tile" and method.phases:

@@ -3,12 +3,14 @@
 from adjax.methods.conv_ae import conv_ae
 from adjax.methods.intensity import intensity
 from adjax.methods.local_median import local_median
+from adjax.methods.vae import vae
 from adjax.types import UserError
 
 METHODS = {
     "conv_ae": conv_ae,
     "intensity": intensity,
     "local_median": local_median,
+    "vae": vae,
 }
 
 

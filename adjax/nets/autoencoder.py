@@ -1,6 +1,6 @@
 """The convolutional autoencoder of Bergmann, Löwe, Fauser, Sattlegger, Steger 2018 (arXiv 1807.02011).
 
-Axes: b batch, h height, w width, c channels, d latent.
+Axes: b batch, h height, w width, c channels, d latent; p q height and width of a spatial code.
 """
 
 import math
@@ -55,20 +55,21 @@ class ConvAutoencoder(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Image -> code; see ConvAutoencoder."""
+    """Image -> code; see ConvAutoencoder. A `spatial` code has `latent` numbers at every place of the last layer."""
 
     latent: int
     width: float
     dropout: float
+    spatial: bool = False
 
     @nn.compact
-    def __call__(self, x: Float[Array, "b h w c"], train: bool) -> Float[Array, "b d"]:
+    def __call__(self, x: Float[Array, "b h w c"], train: bool) -> Float[Array, "b d"] | Float[Array, "b p q d"]:
         halvings = extra_halvings(*x.shape[1:3])
         for features, kernel in ENCODER[:2] + (HALF,) * halvings + ENCODER[2:]:
             features = _scaled(features, self.width)
             layer = HalvingConv(features) if kernel == 4 else nn.Conv(features, (3, 3), padding=1)
             x = _activate(layer(x), self.dropout, train)
-        return nn.Dense(self.latent)(x.reshape(x.shape[0], -1))
+        return nn.Dense(self.latent)(x if self.spatial else x.reshape(x.shape[0], -1))
 
 
 class Decoder(nn.Module):
@@ -78,12 +79,15 @@ class Decoder(nn.Module):
     dropout: float
 
     @nn.compact
-    def __call__(self, code: Float[Array, "b d"], shape: tuple[int, int, int], train: bool) -> Float[Array, "b h w c"]:
+    def __call__(
+        self, code: Float[Array, "b d"] | Float[Array, "b p q d"], shape: tuple[int, int, int], train: bool
+    ) -> Float[Array, "b h w c"]:
         height, width, channels = shape
         halvings = extra_halvings(height, width)
         reduction = REDUCTION << halvings
         h, w, features = height // reduction, width // reduction, _scaled(BOTTLENECK, self.width)
-        x = nn.Dense(h * w * features, use_bias=False)(code).reshape(-1, h, w, features)
+        x = nn.Dense(features if code.ndim == 4 else h * w * features, use_bias=False)(code)
+        x = x.reshape(-1, h, w, features)
         # One bias per feature, as in the transposed convolution that this product stands for.
         x = x + self.param("bias", nn.initializers.zeros, (features,))[None, None, None, :]
         x = _activate(x, self.dropout, train)
