@@ -3,12 +3,16 @@
 from adjax.methods.conv_ae import conv_ae
 from adjax.methods.intensity import intensity
 from adjax.methods.local_median import local_median
+from adjax.methods.memae import memae
+from adjax.methods.riad import riad
 from adjax.types import UserError
 
 METHODS = {
     "conv_ae": conv_ae,
     "intensity": intensity,
     "local_median": local_median,
+    "memae": memae,
+    "riad": riad,
 }
 
 

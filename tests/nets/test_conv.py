@@ -9,10 +9,12 @@ from flax import linen as nn
 from adjax.nets.conv import DoublingConvTranspose
 
 
+@pytest.mark.parametrize("kernel", [3, 4])
 @pytest.mark.parametrize(("shape", "features"), [((2, 5, 8, 3), 6), ((1, 1, 1, 4), 1)])
-def test_equals_flax(shape, features):
+def test_equals_flax(shape, features, kernel):
     """Same parameters, same values, same gradients by parameter and by input."""
-    ours, theirs = DoublingConvTranspose(features), nn.ConvTranspose(features, (4, 4), (2, 2), padding="SAME")
+    ours = DoublingConvTranspose(features, kernel)
+    theirs = nn.ConvTranspose(features, (kernel, kernel), (2, 2), padding="SAME")
     k_x, k_init, k_bias, k_weight = jax.random.split(jax.random.key(0), 4)
     x = jax.random.normal(k_x, shape)
     variables = jax.jit(ours.init)(k_init, x)
