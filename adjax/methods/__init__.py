@@ -1,6 +1,7 @@
 """The table of methods: name -> factory of keyword arguments. Trained methods take `tx`, the optimiser."""
 
 from adjax.methods.conv_ae import conv_ae
+from adjax.methods.inpainting import inpainting
 from adjax.methods.intensity import intensity
 from adjax.methods.local_median import local_median
 from adjax.methods.memae import memae
@@ -9,6 +10,7 @@ from adjax.types import UserError
 
 METHODS = {
     "conv_ae": conv_ae,
+    "inpainting": inpainting,
     "intensity": intensity,
     "local_median": local_median,
     "memae": memae,

@@ -1,0 +1,16 @@
+"""Completion of moving holes by partial convolutions on images in MVTec AD's layout, scored by tiles of 128 px.
+
+python -m adjax.main --config=configs/inpainting.py --config.data.root=DIR --workdir=runs/inpainting
+"""
+
+from adjax.config import base, finish
+
+
+def get_config(mode=None):
+    config = base()
+    config.method = {"name": "inpainting", "hole": 8, "overlap": 1, "width": 0.25, "score": "l1"}
+    config.data.dataset = "folder"
+    config.optim.update(learning_rate=1e-3, schedule="cosine", weight_decay=0.0)
+    config.fit.steps = {"train": 300}
+    config.fit.batch_size = 16
+    return finish(config, mode)
