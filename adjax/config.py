@@ -4,10 +4,14 @@ A recipe in configs/ starts from `base()`, changes what is its own, and returns 
 (`--config=configs/x.py:test`) shrinks any recipe to a run of seconds.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
 from adjax import optim, threshold, tiling, transforms
+from adjax.data import textures
 from adjax.data.view import View
 from adjax.methods import factory
 from adjax.threshold import THRESHOLDS, Threshold
@@ -42,6 +46,8 @@ def base() -> ConfigDict:
                 "range": (),  # (lowest, highest) value of float images
                 "augment": ("flip_h", "flip_v"),
                 "cache_mb": 1024,
+                # For methods that plant textures: "procedural", or files (textures.SOURCES) below `root`.
+                "texture": {"source": "procedural", "root": placeholder(str)},
             },
             "fit": {"steps": {"train": 1000}, "batch_size": 32, "log_every": 20, "save_every": 200},
             "score": {"rule": "top:0.0005", "sigma": 0.0, "batch_size": 4, "chunk": 16},
@@ -127,6 +133,12 @@ def make_view(config: ConfigDict) -> View:
         range=tuple(d.range) or None,
         augment=tuple(d.augment),
     )
+
+
+def make_textures(config: ConfigDict) -> Callable:
+    """`textures.beside` with the configured source."""
+    texture = config.data.texture
+    return partial(textures.beside, source=texture.source, root=texture.root)
 
 
 def grid(config: ConfigDict) -> tiling.Grid | None:

@@ -77,7 +77,7 @@ def train(job: Job) -> int:
 
 def _check_same(saved: dict, config: ConfigDict, folder) -> None:
     """A run goes on as it began: only where the data lie and what is written beside it may change."""
-    free = {"data.root", "data.cache_mb", "maps", "baselines", "fit.log_every"}
+    free = {"data.root", "data.texture.root", "data.cache_mb", "maps", "baselines", "fit.log_every"}
     old, new = _flat(saved), _flat(json.loads(json.dumps(config.to_dict())))
     changed = sorted(k for k in old.keys() | new.keys() if k not in free and old.get(k) != new.get(k))
     if changed:
@@ -223,16 +223,16 @@ def _fit(job: Job, method: Method, dataset: Dataset, info: Info, store, meta: di
     names = list(method.phases)
 
     def feed(phase: str, first: int):
-        return pipeline.stream(
-            dataset.splits[method.phases[phase].split],
-            view,
-            batch_size=config.fit.batch_size,
-            seed=config.seed + 7919 * names.index(phase),  # each phase its own order
-            start=first,
-            augment=method.phases[phase].augment,
-            shard=parallel.shard(),
-            cache_mb=config.data.cache_mb,
-        )
+        how = {
+            "batch_size": config.fit.batch_size,
+            "seed": config.seed + 7919 * names.index(phase),  # each phase its own order
+            "start": first,
+            "shard": parallel.shard(),
+            "cache_mb": config.data.cache_mb,
+        }
+        records, augment = dataset.splits[method.phases[phase].split], method.phases[phase].augment
+        batches = pipeline.stream(records, view, augment=augment, **how)
+        return cfg.make_textures(config)(batches, meta["shape"], **how) if "texture" in method.needs else batches
 
     with SummaryWriter(str(job.workdir)) as board:
         return fitting.fit(

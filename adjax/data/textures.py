@@ -1,0 +1,104 @@
+"""Textures beside the images, for methods that need them: batch field `texture` f32[b h w c] in [0, 1].
+
+Axes: b batch, h height, w width, c channels.
+
+As with images, what is in a batch depends on the source, the seed and the batch's number alone.
+"""
+
+import importlib.util
+import itertools
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import jax
+import numpy as np
+from absl import logging
+
+from adjax.data import folder, headers, pipeline
+from adjax.data.view import View
+from adjax.synthesis.procedural import procedural
+from adjax.types import Record, UserError
+
+APART = 104729  # between the seeds of images and of their textures
+
+
+def beside(
+    batches: pipeline.Batches,
+    shape: tuple[int, int, int],
+    *,
+    source: str = "procedural",
+    root: str | None = None,
+    batch_size: int,
+    seed: int,
+    start: int = 0,
+    shard: tuple[int, int] = (0, 1),
+    cache_mb: float = 1024,
+) -> pipeline.Batches:
+    """The batches with a texture of `shape` (h w c) for every image.
+
+    `source` is one of SOURCES: "procedural" needs no files; the others take every image they find, resized to `shape`
+    and flipped at random. The other arguments are those of `pipeline.stream`.
+    """
+    if source not in SOURCES:
+        raise UserError(f"unknown texture source {source!r}; choose from {', '.join(SOURCES)}")
+    how = {"batch_size": batch_size, "seed": seed + APART, "start": start, "shard": shard}
+    if source == "procedural":
+        textures = _procedural(shape, **how)
+    else:
+        view = View(size=tuple(shape[:2]), channels=shape[2], augment=("flip_h", "flip_v"))
+        stream = pipeline.stream(SOURCES[source](root), view, cache_mb=cache_mb, **how)
+        textures = (batch["image"] for batch in stream)
+    return (batch | {"texture": texture} for batch, texture in zip(batches, textures))
+
+
+def _procedural(
+    shape: tuple[int, int, int], *, batch_size: int, seed: int, start: int, shard: tuple[int, int]
+) -> Iterator[np.ndarray]:
+    rows = batch_size // shard[1]
+    numbers = shard[0] * rows + np.arange(rows)
+
+    @jax.jit
+    def make(key):
+        keys = jax.vmap(partial(jax.random.fold_in, key))(numbers)
+        return jax.vmap(lambda k: procedural(k, shape))(keys)
+
+    for number in itertools.count(start):
+        yield np.asarray(make(jax.random.fold_in(jax.random.key(seed), number)))
+
+
+def _folder(root: str | None) -> tuple[Record, ...]:
+    """Every image below `root`; unreadable ones are left out with a warning."""
+    if not root:
+        raise UserError("texture source 'folder' needs data.texture.root: a folder of images")
+    return _readable(Path(root))
+
+
+def _dtd(root: str | None) -> tuple[Record, ...]:
+    """The Describable Textures Dataset (Cimpoi et al. 2014): <root>/images/<texture>/*.jpg."""
+    if not root or not headers.folders(Path(root).expanduser() / "images"):
+        raise UserError(f"data.texture.root={root} must hold DTD's images/<texture>/*.jpg")
+    return _readable(Path(root) / "images")
+
+
+def _skimage(root: str | None) -> tuple[Record, ...]:
+    """The three surfaces that come with scikit-image, 512×512 and grey: brick, grass, gravel."""
+    spec = importlib.util.find_spec("skimage")
+    if spec is None or spec.origin is None:
+        raise UserError("texture source 'skimage' needs its package: pip install \"scikit-image\"")
+    data = Path(root or Path(spec.origin).parent / "data")
+    good = {"label": 0, "defect": "good", "category": ""}
+    return tuple(headers.record(data / f"{name}.png", data, **good) for name in ("brick", "grass", "gravel"))
+
+
+def _readable(root: Path) -> tuple[Record, ...]:
+    skipped = lambda path, reason: logging.warning("texture %s is left out: %s", path, reason)
+    return folder.unlabelled(str(root), on_unreadable=skipped)
+
+
+SOURCES: dict[str, Callable[[str | None], tuple[Record, ...]] | None] = {
+    "procedural": None,
+    "folder": _folder,
+    "dtd": _dtd,
+    "skimage": _skimage,
+}

@@ -1,0 +1,89 @@
+"""Samplers of samplers: one of several, several after each other, sometimes, only here, weaker, and in batches.
+
+Axes: b batch, h height, w width, c channels.
+"""
+
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from adjax.synthesis.planted import Image, Planted, Sampler, compare
+from adjax.types import Key, UserError
+
+
+def one_of(functions: Sequence[Callable], weights: Sequence[float] = ()) -> Callable:
+    """One of the functions of a key, drawn by `weights` (none: all alike): samplers, or shapes, or contents.
+
+    All of them are computed and one is kept: the price of one program for all rows of a batch.
+    """
+    weights = tuple(weights) or (1.0,) * len(functions)
+    if len(weights) != len(functions) or min(weights) < 0 or sum(weights) <= 0:
+        raise UserError(f"{len(functions)} samplers cannot be drawn by the weights {weights}")
+
+    def sample(key: Key, *arguments):
+        k_choice, k_sample = jax.random.split(key)
+        edges = jnp.cumsum(jnp.array(weights, jnp.float32))
+        number = jnp.sum(jax.random.uniform(k_choice) * edges[-1] >= edges, dtype=jnp.int32)
+        drawn = [function(k, *arguments) for function, k in zip(functions, jax.random.split(k_sample, len(functions)))]
+        return jax.tree.map(lambda *leaves: jax.lax.select_n(number, *leaves), *drawn)
+
+    return sample
+
+
+def chain(*samplers: Sampler) -> Sampler:
+    """Every sampler on the result of the one before; mask and severity are those of all of them together."""
+
+    def sample(key: Key, image: Image, texture: Image | None = None) -> Planted:
+        changed = image
+        for k_each, sampler in zip(jax.random.split(key, len(samplers)), samplers):
+            changed = sampler(k_each, changed, texture).image
+        return compare(image, changed)
+
+    return sample
+
+
+def sometimes(sampler: Sampler, probability: float) -> Sampler:
+    """The sampler with this probability, otherwise the image as it is and an empty mask."""
+
+    def sample(key: Key, image: Image, texture: Image | None = None) -> Planted:
+        k_happens, k_sample = jax.random.split(key)
+        happens = jax.random.uniform(k_happens) < probability
+        return compare(image, jnp.where(happens, sampler(k_sample, image, texture).image, image))
+
+    return sample
+
+
+def restricted(sampler: Sampler, foreground: Callable[[Image], Bool[Array, "h w"]] | Bool[Array, "h w"]) -> Sampler:
+    """Changes nothing outside the foreground: a mask, or a function that finds it in the image."""
+
+    def sample(key: Key, image: Image, texture: Image | None = None) -> Planted:
+        where = foreground(image) if callable(foreground) else foreground
+        return compare(image, jnp.where(where[..., None], sampler(key, image, texture).image, image))
+
+    return sample
+
+
+def scaled(sampler: Sampler, low: float, high: float) -> Sampler:
+    """The change times a strength drawn evenly from [low, high] ⊂ [0, 1], as RealNet sets its anomalies' strength."""
+    if not 0 <= low <= high <= 1:
+        raise UserError(f"strength from {low} to {high} must lie in [0, 1]")
+
+    def sample(key: Key, image: Image, texture: Image | None = None) -> Planted:
+        k_strength, k_sample = jax.random.split(key)
+        strength = jax.random.uniform(k_strength, (), minval=low, maxval=high)
+        # In this form it adds exactly 0 where nothing changed.
+        return compare(image, image + strength * (sampler(k_sample, image, texture).image - image))
+
+    return sample
+
+
+def batched(sampler: Sampler) -> Callable[..., Planted]:
+    """(key, images[, textures]) -> Planted with a leading axis b. A row depends on its number and the key alone."""
+
+    def sample(key: Key, images: Float[Array, "b h w c"], textures: Float[Array, "b h w c"] | None = None) -> Planted:
+        keys = jax.vmap(lambda row: jax.random.fold_in(key, row))(jnp.arange(len(images)))
+        return jax.vmap(sampler, in_axes=(0, 0, None if textures is None else 0))(keys, images, textures)
+
+    return sample
