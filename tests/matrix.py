@@ -15,12 +15,8 @@ from adjax import parallel
 from adjax.types import Info, Method
 
 SIDE, BATCH, STEPS = 32, 16, 180
-SMALL = {
-    "tx": optax.adam(4e-3),
-    "width": 0.25,
-    "latent": 24,
-    "features": (4, 8, 16),
-}  # what a factory takes of it, it gets
+# What a factory takes of it, it gets.
+SMALL = {"tx": optax.adam(4e-3), "width": 0.25, "latent": 24, "features": (4, 8)}
 
 
 def build(factory) -> Method:
