@@ -1,4 +1,4 @@
-"""Autoencoder with skip connections that removes stains (AE + Stain) on images in MVTec AD's layout, scored by tiles of 128 px.
+"""Autoencoder with skips that removes stains (AE + Stain) on images in MVTec AD's layout, by tiles of 128 px.
 
 python -m adjax.main --config=configs/stain_ae.py --config.data.root=DIR --workdir=runs/stain_ae
 """

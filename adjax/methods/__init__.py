@@ -1,6 +1,7 @@
 """The table of methods: name -> factory of keyword arguments. Trained methods take `tx`, the optimiser."""
 
 from adjax.methods.conv_ae import conv_ae
+from adjax.methods.draem import draem
 from adjax.methods.filtering_ae import filtering_ae
 from adjax.methods.inpainting import inpainting
 from adjax.methods.intensity import intensity
@@ -12,6 +13,7 @@ from adjax.types import UserError
 
 METHODS = {
     "conv_ae": conv_ae,
+    "draem": draem,
     "filtering_ae": filtering_ae,
     "inpainting": inpainting,
     "intensity": intensity,
