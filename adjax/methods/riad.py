@@ -48,7 +48,7 @@ def riad(
         return learner(variables["params"], tx, stats=variables["batch_stats"], ema_decay=ema_decay)
 
     def network(image):
-        return InpaintingUNet(image.shape[-1], features)
+        return InpaintingUNet(image.shape[-1], tuple(features))
 
     def terms(params, stats, batch: Batch, key: Key):
         image = batch["image"]

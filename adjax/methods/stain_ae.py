@@ -39,7 +39,7 @@ def stain_ae(
     """
     loss_weights = parse(loss)
     residual, errors = weighted_map(parse(score)), weighted_terms(loss_weights)
-    network, plant = SkipAutoencoder(width, skips, rates), batched(named(synthesis))
+    network, plant = SkipAutoencoder(width, skips, tuple(rates)), batched(named(synthesis))
 
     def init(key: Key, batch: Batch, info: Info):
         del info
