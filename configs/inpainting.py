@@ -8,7 +8,7 @@ from adjax.config import base, finish
 
 def get_config(mode=None):
     config = base()
-    config.method = {"name": "inpainting", "hole": 8, "overlap": 1, "width": 0.25, "score": "l1"}
+    config.method = {"name": "inpainting", "hole": 8, "overlap": 1, "features": (16, 32, 64, 128), "score": "l1"}
     config.data.dataset = "folder"
     config.optim.update(learning_rate=1e-3, schedule="cosine", weight_decay=0.0)
     config.fit.steps = {"train": 300}

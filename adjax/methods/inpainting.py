@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int
 from adjax.losses import map_l1, weighted_map
 from adjax.losses.filters import spatial_mean
 from adjax.losses.names import parse
-from adjax.nets.partial import PartialUNet
+from adjax.nets.partial import FEATURES, PartialUNet
 from adjax.optim import gradient_update, learner, weights
 from adjax.pooling import pool, valid_pixels
 from adjax.types import Batch, Info, Key, Method, Phase, Prediction, UserError
@@ -25,7 +25,7 @@ def inpainting(
     hole: int = 8,
     overlap: int = 1,
     hole_weight: float = 6.0,
-    width: float = 1.0,
+    features: tuple[int, ...] = FEATURES,
     score: str = "l1",
     rule: str = "max",
     ema_decay: float = 0.0,
@@ -39,7 +39,7 @@ def inpainting(
     Only holes wider than a defect hide it. A filament that leaves the hole on both sides is continued through it.
     """
     residual = weighted_map(parse(score))
-    network = PartialUNet(width)
+    network = PartialUNet(tuple(features))
 
     def init(key: Key, batch: Batch, info: Info):
         del info

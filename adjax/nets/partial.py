@@ -8,11 +8,10 @@ from flax import linen as nn
 from jax import lax
 from jaxtyping import Array, Float
 
-from adjax.nets.blocks import check_sides, scaled
+from adjax.nets.blocks import check_sides
 
-# Features and kernel of the encoder's layers; the first four of the published eight, for tiles instead of 512 px.
-LAYERS = ((64, 7), (128, 5), (256, 5), (512, 3))
-REDUCTION = 16  # of the side
+FEATURES = (64, 128, 256, 512)  # of the encoder: the first four of the published eight, for tiles instead of 512 px
+KERNELS = (7, 5, 5)  # of the encoder's first layers; 3 of the others
 
 
 class PartialConv(nn.Module):
@@ -41,24 +40,25 @@ class PartialConv(nn.Module):
 
 
 class PartialUNet(nn.Module):
-    """An image with holes -> the image without; the output is linear. Sides are multiples of 16.
+    """An image with holes -> the image without; the output is linear. Sides are multiples of 2^levels.
 
     After the published one, with fewer levels: an encoder of strides 2 (ReLU), a decoder that doubles by repeating
     (LeakyReLU 0.2) and takes the encoder's images and masks beside its own, batch normalisation in all but the first
     and the last layer.
     """
 
-    width: float = 1.0
+    features: tuple[int, ...] = FEATURES
 
     @nn.compact
     def __call__(
         self, x: Float[Array, "b h w c"], mask: Float[Array, "b h w 1"], train: bool = False
     ) -> Float[Array, "b h w c"]:
-        check_sides(*x.shape[1:3], REDUCTION)
+        check_sides(*x.shape[1:3], 1 << len(self.features))
         skips = []
-        for level, (features, kernel) in enumerate(LAYERS):
+        for level, features in enumerate(self.features):
+            kernel = KERNELS[level] if level < len(KERNELS) else 3
             skips.append((x, mask))
-            x, mask = PartialConv(scaled(features, self.width), kernel, 2)(x, mask)
+            x, mask = PartialConv(features, kernel, 2)(x, mask)
             if level:
                 x = nn.BatchNorm(use_running_average=not train, momentum=0.9)(x)
             x = nn.relu(x)

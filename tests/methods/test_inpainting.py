@@ -34,7 +34,7 @@ def test_a_hole_that_cannot_move_evenly_is_refused():
 
 
 def small(images):
-    method = inpainting(tx=optax.sgd(0.0), hole=8, width=0.0625)
+    method = inpainting(tx=optax.sgd(0.0), hole=8, features=(4, 8))
     rows, info = matrix.batch(images), Info({"train": 2}, {"train": 1}, 2)
     state = jax.jit(lambda key: method.init(key, rows, info))(jax.random.key(0, impl="rbg"))
     return method, state

@@ -94,7 +94,7 @@ def test_a_hole_is_closed_after_half_its_side_in_layers(side, layers):
 
 
 def test_the_network_fills_without_looking_into_the_hole():
-    network = PartialUNet(width=0.0625)
+    network = PartialUNet((4, 8, 8))
     x = jax.random.uniform(jax.random.key(0), (2, 32, 16, 1))
     mask = jnp.ones((2, 32, 16, 1)).at[:, 10:20, 4:12].set(0.0)
     variables = jax.jit(network.init)(jax.random.key(1, impl="rbg"), x, mask)
