@@ -101,6 +101,8 @@ def finish(config: ConfigDict, mode: str | None) -> ConfigDict:
             config.data.options.update(size=64, n_train=6, n_test_good=2, n_test_defect=2, types=("blob",))
         if "width" in config.method:
             config.method.width = 0.25
+        if "features" in config.method:
+            config.method.features = (4, 8)
     return config.lock()
 
 

@@ -15,7 +15,8 @@ from adjax import parallel
 from adjax.types import Info, Method
 
 SIDE, BATCH, STEPS = 32, 16, 180
-SMALL = {"tx": optax.adam(4e-3), "width": 0.25, "latent": 24}  # what a factory takes of it, it gets
+# What a factory takes of it, it gets.
+SMALL = {"tx": optax.adam(4e-3), "width": 0.25, "latent": 24, "features": (4, 8)}
 
 
 def build(factory) -> Method:
@@ -46,6 +47,12 @@ def planted(images: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return images, masks
 
 
+def textures(number: int, seed: int) -> np.ndarray:
+    """For methods that plant textures: squares of 4 pixels, each of one grey: f32[b h w 1]."""
+    squares = np.random.default_rng([seed, 3]).uniform(size=(number, SIDE // 4, SIDE // 4, 1))
+    return squares.repeat(4, axis=1).repeat(4, axis=2).astype(np.float32)
+
+
 class Fitted(NamedTuple):
     state: Any
     losses: list[dict[str, float]]
@@ -65,7 +72,8 @@ def train(method: Method, *, steps: int = STEPS, devices: int = 1, seed: int = 0
         update = jax.jit(phase.update, donate_argnums=0)
         for step in range(steps):
             picks = np.random.default_rng([seed, index, step]).integers(0, len(images), BATCH)
-            rows = {"image": images[picks], "_mask": np.ones(BATCH, bool)}
+            rows = {"image": images[picks], "_mask": np.ones(BATCH, bool), "texture": textures(BATCH, step)}
+            rows = {name: rows[name] for name in ("image", "_mask", *method.needs)}
             state, scalars = update(state, parallel.put(rows, mesh), jax.random.fold_in(k_phase, step))
             losses.append(scalars)
         state = phase.finish(state, jax.random.fold_in(k_phase, steps))
@@ -73,7 +81,9 @@ def train(method: Method, *, steps: int = STEPS, devices: int = 1, seed: int = 0
 
 
 def batch(images) -> dict:
-    return {"image": jnp.asarray(images), "_mask": jnp.ones(len(images), bool)}
+    """Every field that a method may ask for."""
+    more = {"texture": jnp.asarray(textures(len(images), 0))}
+    return {"image": jnp.asarray(images), "_mask": jnp.ones(len(images), bool)} | more
 
 
 def score(method: Method, state, images, ids=None):

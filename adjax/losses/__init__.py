@@ -1,5 +1,6 @@
 """Named, unreduced losses: `map_*` give f32[b h w] and serve as anomaly maps too, `term_*` give f32[b]."""
 
+from adjax.losses.addressing import term_entropy
 from adjax.losses.feature import map_cosine, map_perceptual, term_perceptual
 from adjax.losses.frequency import map_focal_frequency, map_weighted_frequency
 from adjax.losses.gradient import map_gms, map_msgms, term_msgms
@@ -43,6 +44,7 @@ __all__ = [
     "term_dice",
     "term_dice_cross_entropy",
     "term_dice_focal",
+    "term_entropy",
     "term_focal",
     "term_focal_tversky",
     "term_gaussian",

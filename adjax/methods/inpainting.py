@@ -1,0 +1,105 @@
+"""Completion of moving holes (after Haselmann, Gruber, Tabatabai 2018, arXiv 1811.06861) by partial convolutions.
+
+Axes: b batch, h height, w width, c channels.
+"""
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int
+
+from adjax.losses import map_l1, weighted_map
+from adjax.losses.filters import spatial_mean
+from adjax.losses.names import parse
+from adjax.nets.partial import FEATURES, PartialUNet
+from adjax.optim import gradient_update, learner, weights
+from adjax.pooling import pool, valid_pixels
+from adjax.types import Batch, Info, Key, Method, Phase, Prediction, UserError
+
+PERIOD = 4  # of the grid of holes, in hole sides
+
+
+def inpainting(
+    *,
+    tx: optax.GradientTransformation,
+    hole: int = 8,
+    overlap: int = 1,
+    hole_weight: float = 6.0,
+    features: tuple[int, ...] = FEATURES,
+    score: str = "l1",
+    rule: str = "max",
+    ema_decay: float = 0.0,
+) -> Method:
+    """A grid of square holes of side `hole`, four sides apart, is filled in; it moves until every pixel was in one.
+
+    The moves are `hole / overlap`: 16 overlap² forward passes, one at a time. The map is the named `score` between the
+    image and itself with the holes filled in, kept inside the holes and averaged where they overlapped. The loss is
+    L1: known pixels count 1, those in holes `hole_weight` (Liu et al. 2018, without perceptual and style terms).
+
+    Only holes wider than a defect hide it. A filament that leaves the hole on both sides is continued through it.
+    """
+    residual = weighted_map(parse(score))
+    network = PartialUNet(tuple(features))
+
+    def init(key: Key, batch: Batch, info: Info):
+        del info
+        image = batch["image"][:1]
+        variables = network.init(key, image, jnp.ones_like(image[..., :1]))
+        return learner(variables["params"], tx, stats=variables["batch_stats"], ema_decay=ema_decay)
+
+    def terms(params, stats, batch: Batch, key: Key):
+        image = batch["image"]
+        offsets = jax.random.randint(key, (len(image), 2), 0, PERIOD * hole)
+        known = grid(offsets, hole, *image.shape[1:3])[..., None]
+        variables = {"params": params, "batch_stats": stats}
+        filled, after = network.apply(variables, image, known, train=True, mutable=["batch_stats"])
+        error = map_l1(filled, image)[..., None]
+        parts = {"hole": error * (1.0 - known), "known": error * known}
+        return {name: spatial_mean(part)[:, 0] for name, part in parts.items()}, after["batch_stats"]
+
+    def fill(state, image):
+        """Sums over all positions of the grid: image and map inside the holes, and how often a pixel was in one."""
+        variables = {"params": weights(state), "batch_stats": state.stats}
+
+        def step(sums, offset):
+            known = jnp.broadcast_to(grid(offset[None], hole, *image.shape[1:3])[..., None], image[..., :1].shape)
+            composite = known * image + (1.0 - known) * network.apply(variables, image, known)
+            inside = 1.0 - known[..., 0]
+            parts = inside[..., None] * composite, inside * residual(composite, image), inside
+            return jax.tree.map(jnp.add, sums, parts), None
+
+        zeros = jnp.zeros_like(image), jnp.zeros_like(image[..., 0]), jnp.zeros_like(image[..., 0])
+        sums, _ = jax.lax.scan(step, zeros, positions(hole, overlap))
+        return sums
+
+    def reconstruct(state, batch: Batch, keys):
+        del keys
+        images, _, counts = fill(state, batch["image"])
+        return images / counts[..., None]
+
+    def score_images(state, batch: Batch, keys) -> Prediction:
+        del keys
+        images, maps, counts = fill(state, batch["image"])
+        anomaly_map = maps / counts
+        scores = pool(anomaly_map, rule, valid_pixels(batch))
+        return Prediction(scores, anomaly_map, {"reconstruction": images / counts[..., None]})
+
+    update = gradient_update(terms, tx, loss_weights={"hole": hole_weight, "known": 1.0}, ema_decay=ema_decay)
+    return Method(init, {"train": Phase(update)}, score_images, reconstruct)
+
+
+def grid(offsets: Int[Array, "b 2"], hole: int, h: int, w: int) -> Float[Array, "b h w"]:
+    """0 in the holes of the grid that begins at each offset, and 1 between them."""
+    rows, columns = (
+        (jnp.arange(side, dtype=jnp.int32)[None] - offsets[:, axis, None]) % (PERIOD * hole) < hole
+        for axis, side in enumerate((h, w))
+    )
+    return 1.0 - (rows[:, :, None] & columns[:, None, :]).astype(jnp.float32)
+
+
+def positions(hole: int, overlap: int) -> Int[Array, "p 2"]:
+    """All positions of the grid that a score takes: each pixel is in a hole overlap² times."""
+    if hole % overlap:
+        raise UserError(f"a hole of {hole} px can't move by a {overlap}th of itself: choose a divisor of {hole}")
+    steps = jnp.arange(PERIOD * overlap, dtype=jnp.int32) * (hole // overlap)
+    return jnp.stack(jnp.meshgrid(steps, steps, indexing="ij"), axis=-1).reshape(-1, 2)

@@ -1,0 +1,85 @@
+"""The two networks of DRAEM (Zavrtanik, Kristan, Skočaj 2021, arXiv 2108.07610).
+
+Axes: b batch, h height, w width, c channels.
+"""
+
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+from jaxtyping import Array, Float
+
+from adjax.nets.blocks import ConvNorm, check_sides
+
+FEATURES = (64, 128, 256, 512, 512, 512)  # of the discriminative network's levels
+
+
+class Draem(nn.Module):
+    """x -> its reconstruction, and logits (normal, anomalous) from the reconstruction and x side by side.
+
+    With the published `features` and three channels 69,048,579 + 28,374,146 parameters. The reconstructive network has
+    one level less and twice the features. Sides are multiples of 32 for six levels.
+    """
+
+    features: tuple[int, ...] = FEATURES
+
+    def setup(self) -> None:
+        self.reconstructive = Reconstructive(tuple(2 * f for f in self.features[:-1]))
+        self.discriminative = Discriminative(self.features)
+
+    def __call__(
+        self, x: Float[Array, "b h w c"], train: bool = False
+    ) -> tuple[Float[Array, "b h w c"], Float[Array, "b h w 2"]]:
+        check_sides(*x.shape[1:3], 1 << (len(self.features) - 1))
+        rebuilt = self.reconstructive(x, train)
+        return rebuilt, self.discriminative(jnp.concatenate([rebuilt, x], axis=-1), train)
+
+
+class Reconstructive(nn.Module):
+    """Without skips; the output is linear."""
+
+    features: tuple[int, ...]
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"], train: bool) -> Float[Array, "b h w c"]:
+        channels = x.shape[-1]
+        x = encode(x, self.features, train)[-1]
+        for level in range(len(self.features) - 1)[::-1]:
+            x = ConvNorm(x.shape[-1])(double_aligned(x), train)
+            x = ConvNorm(x.shape[-1])(x, train)
+            x = ConvNorm(self.features[max(level - 1, 0)])(x, train)
+        return nn.Conv(channels, (3, 3), padding=1)(x)
+
+
+class Discriminative(nn.Module):
+    """A U-Net."""
+
+    features: tuple[int, ...]
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"], train: bool) -> Float[Array, "b h w 2"]:
+        *skips, x = encode(x, self.features, train)
+        for level in range(len(self.features) - 1)[::-1]:
+            features = self.features[max(level - 1, 0)]
+            x = jnp.concatenate([ConvNorm(features)(double_aligned(x), train), skips[level]], axis=-1)
+            x = ConvNorm(features)(ConvNorm(features)(x, train), train)
+        return nn.Conv(2, (3, 3), padding=1)(x)
+
+
+def encode(x: Float[Array, "b h w c"], features: tuple[int, ...], train: bool) -> list[Array]:
+    """Every level's output: two layers, after a 2x2 maximum in all but the first."""
+    levels = []
+    for number, size in enumerate(features):
+        x = nn.max_pool(x, (2, 2), (2, 2)) if number else x
+        x = ConvNorm(size)(ConvNorm(size)(x, train), train)
+        levels.append(x)
+    return levels
+
+
+def double_aligned(x: Float[Array, "b h w c"]) -> Float[Array, "b 2*h 2*w c"]:
+    """Bilinear, with the outermost pixels' centres on each other: "align_corners", which jax.image.resize has not."""
+    for axis in (1, 2):
+        n = x.shape[axis]
+        at = np.linspace(0, n - 1, 2 * n)
+        weight = np.maximum(0, 1 - np.abs(at[:, None] - np.arange(n)[None])).astype(np.float32)
+        x = jnp.moveaxis(jnp.tensordot(x, weight, (axis, 1)), -1, axis)
+    return x
