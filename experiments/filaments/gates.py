@@ -169,8 +169,8 @@ def main() -> None:
     same = float(stats.ks_2samp(*means, method="asymp").pvalue)
     print(f"mean greys of defective images and twins: Kolmogorov-Smirnov p = {same:.2f}")
     if a.out:
-        setting = {**provenance(), **how, "seed": a.seed, "images": a.images, "most": a.most, "limits": LIMITS}
-        setting |= {"image_limit": IMAGE[a.level], "ks_p": same, "command": "sh experiments/filaments/run.sh"}
+        setting = {**provenance(), **how, "seed": a.seed, "records": len(records), "limits": LIMITS}
+        setting |= {"image_limit": IMAGE[a.level], "ks_p": same, "sources": sources()}
         Path(a.out).write_text(json.dumps({"setting": setting, "types": table}, indent=1) + "\n")
 
 
