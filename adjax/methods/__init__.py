@@ -1,7 +1,6 @@
 """The table of methods: name -> factory of keyword arguments. Trained methods take `tx`, the optimiser."""
 
 from adjax.methods.conv_ae import conv_ae
-from adjax.methods.draem import draem
 from adjax.methods.filtering_ae import filtering_ae
 from adjax.methods.intensity import intensity
 from adjax.methods.local_median import local_median
@@ -12,7 +11,6 @@ from adjax.types import UserError
 
 METHODS = {
     "conv_ae": conv_ae,
-    "draem": draem,
     "filtering_ae": filtering_ae,
     "intensity": intensity,
     "local_median": local_median,
