@@ -51,7 +51,7 @@ def draem(
         variables = {"params": params, "batch_stats": stats}
         (rebuilt, logits), after = network.apply(variables, planted.image, train=True, mutable=["batch_stats"])
         found = term_focal(logits[..., 1] - logits[..., 0], planted.mask.astype(jnp.float32))
-        return errors(rebuilt, image) | {"focal": found}, after["batch_stats"]
+        return errors(rebuilt, image, batch.get("_ignore")) | {"focal": found}, after["batch_stats"]
 
     def run(state, batch: Batch):
         return network.apply({"params": weights(state), "batch_stats": state.stats}, batch["image"])

@@ -51,7 +51,7 @@ def memae(
         (rebuilt, asked), after = network.apply(variables, batch["image"], train=True, mutable=["batch_stats"])
         nothing = (asked.max(-1) == 0.0).mean((1, 2))
         stats = {"batch_stats": after["batch_stats"], "unaddressed": masked_mean(nothing, batch["_mask"])}
-        return errors(rebuilt, batch["image"]) | {"entropy": term_entropy(asked)}, stats
+        return errors(rebuilt, batch["image"], batch.get("_ignore")) | {"entropy": term_entropy(asked)}, stats
 
     descend = gradient_update(terms, tx, loss_weights=pixel_weights | {"entropy": entropy}, ema_decay=ema_decay)
 
@@ -69,7 +69,7 @@ def memae(
 
     def score_images(state, batch: Batch, keys) -> Prediction:
         rebuilt = reconstruct(state, batch, keys)
-        anomaly_map = residual(rebuilt, batch["image"])
+        anomaly_map = residual(rebuilt, batch["image"], batch.get("_ignore"))
         scores = pool(anomaly_map, rule, valid_pixels(batch))
         return Prediction(scores, anomaly_map, {"reconstruction": rebuilt})
 

@@ -61,7 +61,7 @@ def riad(
         variables = {"params": params, "batch_stats": stats}
         filled, after = network(image).apply(variables, masked, train=True, mutable=["batch_stats"])
         rebuilt = assemble(rearrange(filled, "(b n) h w c -> b n h w c", b=b), hole, image)
-        return errors(rebuilt, image), after["batch_stats"]
+        return errors(rebuilt, image, batch.get("_ignore")), after["batch_stats"]
 
     def inpaint(state, image, keys, cell):
         """One set at a time, so that memory is that of one forward pass."""

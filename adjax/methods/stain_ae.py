@@ -53,7 +53,7 @@ def stain_ae(
         grain = noise * jax.random.normal(k_noise, image.shape)
         variables = {"params": params, "batch_stats": stats}
         clean, after = network.apply(variables, stained + grain, train=True, mutable=["batch_stats"])
-        return errors(clean, image + grain), after["batch_stats"]
+        return errors(clean, image + grain, batch.get("_ignore")), after["batch_stats"]
 
     def variables_of(state):
         return {"params": weights(state), "batch_stats": state.stats}
@@ -79,7 +79,9 @@ def stain_ae(
 
     def score_images(state, batch: Batch, keys) -> Prediction:
         rebuilt = reconstruct(state, batch, keys)
-        anomaly_map = variance(state, batch, keys) if passes else residual(rebuilt, batch["image"])
+        anomaly_map = (
+            variance(state, batch, keys) if passes else residual(rebuilt, batch["image"], batch.get("_ignore"))
+        )
         scores = pool(anomaly_map, rule, valid_pixels(batch))
         return Prediction(scores, anomaly_map, {"reconstruction": rebuilt})
 
