@@ -54,7 +54,7 @@ def draem_field(keys: Key, size: tuple[int, int], *, scales: tuple[int, int] = (
 def draem_mask(
     keys: Key, size: tuple[int, int], *, threshold: float = 0.5, scales: tuple[int, int] = (0, 6)
 ) -> Bool[Array, "b h w"]:
-    """At 256² and the published threshold 4.9 % of the pixels on average, and nothing in 4.6 % of the draws.
+    """At 256² and the published threshold 4.9 % of the pixels on average, and nothing in about 5 % of the draws.
 
     The published scales are relative to the side; for larger images raise them to keep the blobs' size in pixels.
     """
