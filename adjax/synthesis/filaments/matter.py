@@ -141,8 +141,8 @@ def texture(clean: Array, image: Array, kind, plan: Plan, level: Level) -> tuple
     weights, label = regions(plan, clean.shape[0])
     weight = jnp.max(weights, axis=0)
 
-    def defocused(image):
-        """Molten: details are gone, the contrast of what is left is raised, the mean stays; weaker is not seen."""
+    def molten(image):
+        """Details are gone and the contrast of what is left is raised, the same at every level: less is not seen."""
         soft = sensor.blur(image[None], 1.7 + 0.6 * plan.severity[:1], 6)[0]
         mean = sensor.wide_blur(image[None], 10.0)[0]
         return image + 0.9 * weight * (mean + RAISED * (soft - mean) - image)
@@ -157,7 +157,7 @@ def texture(clean: Array, image: Array, kind, plan: Plan, level: Level) -> tuple
     power = jnp.exp(plan.side[0] * level.strength * (0.5 + 0.4 * plan.severity[0]))
     noisiness = jnp.where(noisy, 1.0 + weight * (jnp.sqrt(power) - 1.0), 1.0)
     which = jnp.where(kind == KINDS.index("blur"), 1, jnp.where(noisy, 2, 0))
-    image = lax.switch(which, (levelled, defocused, lambda image: image), image)
+    image = lax.switch(which, (levelled, lambda image: levelled(molten(image)), lambda image: image), image)
     return image, noisiness, label
 
 
