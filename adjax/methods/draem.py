@@ -10,7 +10,7 @@ import optax
 from adjax.losses import term_focal, weighted_terms
 from adjax.losses.filters import blur
 from adjax.losses.names import parse
-from adjax.nets.draem import FEATURES, Draem
+from adjax.nets.draem import BASE, MULTIPLES, Draem
 from adjax.optim import gradient_update, learner, weights
 from adjax.pooling import pool, valid_pixels
 from adjax.synthesis import TEXTURED, batched, sometimes
@@ -23,7 +23,8 @@ def draem(
     tx: optax.GradientTransformation,
     synthesis: str = "draem",
     share: float = 0.5,
-    features: tuple[int, ...] = FEATURES,
+    base: int = BASE,
+    multiples: tuple[int, ...] = MULTIPLES,
     loss: str = "l2 + ssim",
     focal: float = 1.0,
     window: int = 21,
@@ -37,7 +38,7 @@ def draem(
     the border reflected (the public code pads with zeros, so that anomalies at the border count less).
     """
     pixel_weights = parse(loss)
-    errors, network = weighted_terms(pixel_weights), Draem(tuple(features))
+    errors, network = weighted_terms(pixel_weights), Draem(base, tuple(multiples))
     plant = batched(sometimes(named(synthesis), share))
 
     def init(key: Key, batch: Batch, info: Info):

@@ -10,26 +10,28 @@ from jaxtyping import Array, Float
 
 from adjax.nets.blocks import ConvNorm, check_sides
 
-FEATURES = (64, 128, 256, 512, 512, 512)  # of the discriminative network's levels
+BASE = 64  # features of the discriminative network's first level
+MULTIPLES = (1, 2, 4, 8, 8, 8)  # those of each of its levels, in units of the first's
 
 
 class Draem(nn.Module):
     """x -> its reconstruction, and logits (normal, anomalous) from the reconstruction and x side by side.
 
-    With the published `features` and three channels 69,048,579 + 28,374,146 parameters. The reconstructive network has
-    one level less and twice the features. Sides are multiples of 32 for six levels.
+    As published, and with three channels, 69,048,579 + 28,374,146 parameters. The reconstructive network has one level
+    less and twice the features. Sides are multiples of 32 for six levels.
     """
 
-    features: tuple[int, ...] = FEATURES
+    base: int = BASE
+    multiples: tuple[int, ...] = MULTIPLES
 
     def setup(self) -> None:
-        self.reconstructive = Reconstructive(tuple(2 * f for f in self.features[:-1]))
-        self.discriminative = Discriminative(self.features)
+        self.reconstructive = Reconstructive(tuple(2 * self.base * m for m in self.multiples[:-1]))
+        self.discriminative = Discriminative(tuple(self.base * m for m in self.multiples))
 
     def __call__(
         self, x: Float[Array, "b h w c"], train: bool = False
     ) -> tuple[Float[Array, "b h w c"], Float[Array, "b h w 2"]]:
-        check_sides(*x.shape[1:3], 1 << (len(self.features) - 1))
+        check_sides(*x.shape[1:3], 1 << (len(self.multiples) - 1))
         rebuilt = self.reconstructive(x, train)
         return rebuilt, self.discriminative(jnp.concatenate([rebuilt, x], axis=-1), train)
 

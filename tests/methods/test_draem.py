@@ -10,7 +10,7 @@ from adjax.types import Info
 
 
 def step(**options):
-    method = draem(tx=optax.sgd(1e-2), features=(2, 4), **options)
+    method = draem(tx=optax.sgd(1e-2), base=2, multiples=(1, 2), **options)
     rows, info = matrix.batch(matrix.normals(4, seed=0)), Info({"train": 4}, {"train": 1}, 4)
     state = jax.jit(lambda key: method.init(key, rows, info))(jax.random.key(0, impl="rbg"))
     after, scalars = jax.jit(method.phases["train"].update)(state, rows, jax.random.key(1))

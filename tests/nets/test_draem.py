@@ -22,10 +22,10 @@ def test_published_parameter_counts():
 
 
 def test_sides_are_kept_and_others_refused():
-    (rebuilt, logits), _ = shapes(Draem((2, 4, 4)), 2, 12, 32, 1)
+    (rebuilt, logits), _ = shapes(Draem(2, (1, 2, 2)), 2, 12, 32, 1)
     assert (rebuilt.shape, logits.shape) == ((2, 12, 32, 1), (2, 12, 32, 2))
     with pytest.raises(UserError, match="height 10 is not a multiple of 4"):
-        shapes(Draem((2, 4, 4)), 2, 10, 32, 1)
+        shapes(Draem(2, (1, 2, 2)), 2, 10, 32, 1)
 
 
 @pytest.mark.parametrize(("h", "w"), [(5, 8), (1, 2)])
