@@ -8,6 +8,7 @@ back.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -117,7 +118,10 @@ def _all(values: Array) -> Float[Array, "b 1 1 1"]:
 SAMPLERS: Mapping[str, Callable] = {"ddpm": ddpm, "ddim": ddim, "dpm_solver": dpm_solver}
 
 
-def named(name: str) -> Callable:
+def named(name: str, eta: float = 0.0) -> Callable:
+    """`eta` is that of "ddim"; the others have none."""
     if name not in SAMPLERS:
         raise UserError(f"unknown sampler '{name}'; choose from {', '.join(SAMPLERS)}")
-    return SAMPLERS[name]
+    if eta and name != "ddim":
+        raise UserError(f"sampler '{name}' has no eta, it is {eta}; choose ddim, or eta 0")
+    return partial(ddim, eta=eta) if eta else SAMPLERS[name]

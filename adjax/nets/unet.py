@@ -6,6 +6,7 @@ A residual block is GroupNorm, SiLU, 3x3 convolution, twice, the second one star
 added. Blocks also halve and double the sides, by 2x2 means and nearest neighbours on both of their branches.
 """
 
+import itertools
 import math
 
 import jax
@@ -59,19 +60,22 @@ class UNet(nn.Module):
     ) -> Float[Array, "b h w c2"]:
         check_sides(*x.shape[1:3], 1 << (len(self.features) - 1))
         base, top = self.features[0], len(self.features) - 1
-        rematerialised = (lambda layer: nn.remat(layer, static_argnums=(3,))) if self.remat else (lambda layer: layer)
-        Block, Attention = rematerialised(ResidualBlock), nn.remat(SelfAttention) if self.remat else SelfAttention
+        Block, Attention = ResidualBlock, SelfAttention
+        if self.remat:
+            Block, Attention = nn.remat(Block, static_argnums=(3,)), nn.remat(Attention)
+        number = itertools.count()  # for names that are the same under remat
 
         embedded = nn.Dense(4 * base)(sinusoids(time, base))
         embedded = nn.silu(nn.Dense(4 * base)(nn.silu(embedded))).astype(self.dtype)
 
         def block(x, features, scale=1.0):
-            return Block(features, scale, self.dropout, self.dtype)(x, embedded, train)
+            layer = Block(features, scale, self.dropout, self.dtype, name=f"block{next(number)}")
+            return layer(x, embedded, train)
 
         def attended(x, always=False):
             if not always and x.shape[1] not in self.attention:
                 return x
-            return Attention(self.heads, self.chunk, self.dtype)(x)
+            return Attention(self.heads, self.chunk, self.dtype, name=f"attention{next(number)}")(x)
 
         x = nn.Conv(base, (3, 3), padding=1, dtype=self.dtype)(x)
         kept = [x]
@@ -135,12 +139,18 @@ def attend(
     """
     n = query.shape[1]
     if n <= chunk:
-        return jax.nn.dot_product_attention(query, key, value)
+        return _attention(query, key, value)
     whole = n // chunk * chunk
-    part = jax.checkpoint(lambda some: jax.nn.dot_product_attention(some, key, value))
+    part = jax.checkpoint(lambda some: _attention(some, key, value))
     chunks = lax.map(part, rearrange(query[:, :whole], "b (m n) a d -> m b n a d", n=chunk))
     found = rearrange(chunks, "m b n a d -> b (m n) a d")
     return found if whole == n else jnp.concatenate([found, part(query[:, whole:])], axis=1)
+
+
+def _attention(query: Array, key: Array, value: Array) -> Array:
+    # It mixes bfloat16 and float32 inside.
+    with jax.numpy_dtype_promotion("standard"):
+        return jax.nn.dot_product_attention(query, key, value)
 
 
 def sinusoids(time: Int[Array, "b"], features: int) -> Float[Array, "b f"]:

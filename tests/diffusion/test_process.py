@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from adjax.diffusion import noises, schedules
-from adjax.diffusion.process import PARAMETERISATIONS, Parts, denoiser, diffused, posterior, split, target
+from adjax.diffusion.process import PARAMETERISATIONS, Parts, denoiser, diffused, guided, posterior, split, target
 from adjax.types import UserError
 from tests.diffusion import gaussian
 
@@ -79,6 +79,21 @@ def test_the_denoiser_tells_the_network_the_original_time_and_clips():
     said = denoiser(few, network, "x0", clip=False)(x, steps(1, 4))
     np.testing.assert_array_equal(said[:, 0, 0, 0], [49, 199])
     np.testing.assert_array_equal(denoiser(few, network, "x0")(x, steps(1, 4)), jnp.ones_like(x))
+
+
+def test_guidance_changes_the_noise_as_published():
+    """Without it the estimate stays; at 1 / sigma² it is the wanted image."""
+    keys, t, weight = gaussian.keys(3), steps(50, 250), 3.0
+    wanted, epsilon, xt = (jax.random.normal(key, (2, 4, 4, 1)) for key in keys)
+    signal, sigma = (np.float32(values[[50, 250]])[:, None, None, None] for values in SCHEDULE[2:])
+    changed = epsilon - weight * sigma * (signal * wanted + sigma * epsilon - xt)
+    denoise = denoiser(SCHEDULE, lambda x, time: epsilon, clip=False)
+    np.testing.assert_allclose(
+        guided(SCHEDULE, denoise, wanted, weight)(xt, t), (xt - sigma * changed) / signal, atol=1e-4
+    )
+    np.testing.assert_array_equal(guided(SCHEDULE, denoise, wanted, 0.0)(xt, t), denoise(xt, t))
+    full = guided(SCHEDULE, denoise, wanted, float(1 / SCHEDULE.sigma[250] ** 2))(xt, t)
+    np.testing.assert_allclose(full[1], wanted[1], atol=1e-5)
 
 
 def test_unknown_names_are_refused():

@@ -56,20 +56,19 @@ def test_the_time_matters():
     assert not np.allclose(first, second, atol=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("option", "tolerance"), [({"remat": True}, 1e-4), ({"chunk": 64}, 1e-4), ({"dtype": jnp.bfloat16}, 0.1)]
-)
+@functools.cache
+def output_and_gradient(**options):
+    _, variables, x, time = moved()
+    network = SMALL.clone(**options)
+    loss = lambda v: (network.apply(v, x, time) ** 2).mean()
+    found = jax.jit(lambda v: (network.apply(v, x, time), jax.grad(loss)(v)))(variables)
+    return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(found)])
+
+
+@pytest.mark.parametrize(("option", "tolerance"), [({"remat": True}, 1e-4), ({"dtype": jnp.bfloat16}, 0.1)])
 @pytest.mark.budget(20)  # two gradients to compile
 def test_options_compute_the_same(option, tolerance):
-    """Output and gradient."""
-    _, variables, x, time = moved()
-
-    def both(network):
-        loss = lambda v: (network.apply(v, x, time) ** 2).mean()
-        found = jax.jit(lambda v: (network.apply(v, x, time), jax.grad(loss)(v)))(variables)
-        return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(found)])
-
-    ours, plain = both(SMALL.clone(**option)), both(SMALL)
+    ours, plain = output_and_gradient(**option), output_and_gradient()
     assert np.linalg.norm(ours - plain) < tolerance * np.linalg.norm(plain)
 
 
@@ -79,6 +78,13 @@ def test_chunks_of_queries_attend_as_all_at_once(chunk):
     weights = jax.nn.softmax(jnp.einsum("bnad,bmad->banm", query, key) / 2.0, axis=-1)
     expected = jnp.einsum("banm,bmad->bnad", weights, value)
     np.testing.assert_allclose(jax.jit(attend, static_argnums=3)(query, key, value, chunk), expected, atol=1e-5)
+
+
+def test_chunks_have_the_gradient_of_all_at_once():
+    qkv = jax.random.normal(jax.random.key(0), (3, 1, 10, 2, 4))
+    loss = lambda qkv, chunk: jnp.sin(attend(*qkv, chunk)).sum()
+    chunked, whole = (jax.jit(jax.grad(loss), static_argnums=1)(qkv, chunk) for chunk in (4, 10))
+    np.testing.assert_allclose(chunked, whole, atol=1e-5)
 
 
 def test_chunks_never_hold_all_weights():
