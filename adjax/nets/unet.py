@@ -38,16 +38,18 @@ def published(side: int) -> tuple[int, ...]:
 class UNet(nn.Module):
     """(x, time) -> an image of `channels` channels, 0 before training: 131,649,793 parameters at 256² from 1 to 1.
 
-    `features` are those of each level, which halves the sides of the one before. Maps whose height is in `attention`
-    get an attention layer after each block (published: 32, 16, 8; the public run's file says 16, 8, but nothing reads
-    it). `dtype` is what is computed in: bfloat16 halves the memory; parameters, time and output stay float32.
+    `features` are those of each level, which halves the sides of the one before. Where sides are smaller than the
+    image's by a factor of `attention`, an attention layer follows each block: published are maps of 32, 16 and 8 px
+    at 256 (the public run's file says 16 and 8, but nothing reads it).
+
+    `dtype` is what is computed in: bfloat16 halves the memory; parameters, time and output stay float32.
     `remat` computes blocks anew for the gradient instead of keeping what is in them. `chunk`: see `attend`.
     """
 
     channels: int
     features: tuple[int, ...] = (128, 128, 256, 256, 512, 512)
     blocks: int = 2
-    attention: tuple[int, ...] = (32, 16, 8)
+    attention: tuple[int, ...] = (8, 16, 32)
     heads: int = 2
     dropout: float = 0.0
     dtype: jnp.dtype = jnp.float32
@@ -72,8 +74,8 @@ class UNet(nn.Module):
             layer = Block(features, scale, self.dropout, self.dtype, name=f"block{next(number)}")
             return layer(x, embedded, train)
 
-        def attended(x, always=False):
-            if not always and x.shape[1] not in self.attention:
+        def attended(x, factor=None):
+            if factor is not None and factor not in self.attention:
                 return x
             return Attention(self.heads, self.chunk, self.dtype, name=f"attention{next(number)}")(x)
 
@@ -81,15 +83,15 @@ class UNet(nn.Module):
         kept = [x]
         for level, features in enumerate(self.features):
             for _ in range(self.blocks):
-                x = attended(block(x, features))
+                x = attended(block(x, features), 1 << level)
                 kept.append(x)
             if level < top:
                 x = block(x, features, 0.5)
                 kept.append(x)
-        x = block(attended(block(x, features), always=True), features)
+        x = block(attended(block(x, features)), features)
         for level, features in reversed(list(enumerate(self.features))):
             for _ in range(self.blocks + 1):
-                x = attended(block(jnp.concatenate([x, kept.pop()], axis=-1), features))
+                x = attended(block(jnp.concatenate([x, kept.pop()], axis=-1), features), 1 << level)
             if level:
                 x = block(x, features, 2.0)
         x = nn.silu(norm(self.dtype, x)).astype(jnp.float32)
@@ -124,7 +126,8 @@ class SelfAttention(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
-        mixed = nn.Dense(3 * x.shape[-1], dtype=self.dtype)(norm(self.dtype, x))
+        # In float32: jax's attention in bfloat16 doesn't pass strict promotion, and its weights are float32 anyway.
+        mixed = nn.Dense(3 * x.shape[-1], dtype=self.dtype)(norm(self.dtype, x)).astype(jnp.float32)
         query, key, value = rearrange(mixed, "b h w (three a d) -> three b (h w) a d", three=3, a=self.heads)
         found = rearrange(attend(query, key, value, self.chunk), "b n a d -> b n (a d)").reshape(x.shape)
         return x + nn.Dense(x.shape[-1], dtype=self.dtype, kernel_init=nn.initializers.zeros)(found)
@@ -139,18 +142,12 @@ def attend(
     """
     n = query.shape[1]
     if n <= chunk:
-        return _attention(query, key, value)
+        return jax.nn.dot_product_attention(query, key, value)
     whole = n // chunk * chunk
-    part = jax.checkpoint(lambda some: _attention(some, key, value))
+    part = jax.checkpoint(lambda some: jax.nn.dot_product_attention(some, key, value))
     chunks = lax.map(part, rearrange(query[:, :whole], "b (m n) a d -> m b n a d", n=chunk))
     found = rearrange(chunks, "m b n a d -> b (m n) a d")
     return found if whole == n else jnp.concatenate([found, part(query[:, whole:])], axis=1)
-
-
-def _attention(query: Array, key: Array, value: Array) -> Array:
-    # It mixes bfloat16 and float32 inside.
-    with jax.numpy_dtype_promotion("standard"):
-        return jax.nn.dot_product_attention(query, key, value)
 
 
 def sinusoids(time: Int[Array, "b"], features: int) -> Float[Array, "b f"]:
