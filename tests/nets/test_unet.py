@@ -26,8 +26,8 @@ def parameters(network, side):
 @functools.cache
 def moved():
     """A small network whose zero layers are no longer 0, with its input."""
-    k_init, k_x = jax.random.split(jax.random.key(0))
-    x, time = jax.random.normal(k_x, (2, 16, 16, 1)), jnp.asarray([3, 700], jnp.int32)
+    k_init = jax.random.key(0, impl="rbg")  # quick to compile
+    x, time = jax.random.normal(jax.random.key(1), (2, 16, 16, 1)), jnp.asarray([3, 700], jnp.int32)
     variables = jax.jit(SMALL.init)(k_init, x, time)
     random = np.random.default_rng(0)
     shift = lambda leaf: leaf + jnp.asarray(random.normal(0, 0.1, leaf.shape), jnp.float32)
@@ -66,7 +66,7 @@ def output_and_gradient(**options):
 
 
 @pytest.mark.parametrize(("option", "tolerance"), [({"remat": True}, 1e-4), ({"dtype": jnp.bfloat16}, 0.1)])
-@pytest.mark.budget(20)  # two gradients to compile
+@pytest.mark.budget(30)  # two gradients to compile
 def test_options_compute_the_same(option, tolerance):
     ours, plain = output_and_gradient(**option), output_and_gradient()
     assert np.linalg.norm(ours - plain) < tolerance * np.linalg.norm(plain)
