@@ -83,7 +83,7 @@ def anoddpm(
 
     def rebuilt(state, image, keys):
         """One draw's reconstruction."""
-        k_start, k_steps = jax.vmap(jax.random.split, out_axes=1)(keys)
+        k_start, k_steps = folded(keys, 0), folded(keys, 1)
         x0, t = 2 * image - 1, jnp.full(len(image), part.steps, jnp.int32)
         start = draw(k_start, x0.shape[1:], jnp.asarray(part.time, jnp.float32)[t])
         denoise = guided(part, denoiser(part, noise_in(weights(state))), x0, guidance)
@@ -93,7 +93,7 @@ def anoddpm(
         image = batch["image"]
 
         def add(sums, number):
-            again = rebuilt(state, image, jax.vmap(lambda key: jax.random.fold_in(key, number))(keys))
+            again = rebuilt(state, image, folded(keys, number))
             residual = pixels(again, image, batch.get("_ignore"))
             residual = residual + distance(again, image) if distance else residual
             return jax.tree.map(jnp.add, sums, (again, residual)), None
@@ -105,3 +105,7 @@ def anoddpm(
 
     update = gradient_update(terms, tx, loss_weights=loss_weights, ema_decay=ema_decay)
     return Method(init, {"train": Phase(update)}, score_images)
+
+
+def folded(keys: Key, number) -> Key:
+    return jax.vmap(lambda key: jax.random.fold_in(key, number))(keys)
