@@ -1,5 +1,7 @@
 """The guidance that gives back the image, and what its own distance adds."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import matrix
@@ -7,14 +9,21 @@ import numpy as np
 import optax
 
 from adjax.methods.ddad import ddad
-from adjax.types import Info
+
+
+def build(**options):
+    return ddad(tx=optax.sgd(0.0), features=(4, 8), blocks=1, attention=(), steps=1, **options)
+
+
+@functools.cache
+def state():
+    """Untrained, whatever the options."""
+    rows = matrix.batch(matrix.normals(1, seed=0))
+    return jax.jit(lambda key: build().init(key, rows, None))(jax.random.key(0, impl="rbg"))
 
 
 def scored(images, **options):
-    method = ddad(tx=optax.sgd(0.0), features=(4, 8), blocks=1, attention=(), steps=1, **options)
-    rows, info = matrix.batch(images), Info({"train": 2}, {"train": 1}, 2)
-    state = jax.jit(lambda key: method.init(key, rows, info))(jax.random.key(0, impl="rbg"))
-    return matrix.score(method, state, images)
+    return matrix.score(build(**options), state(), images)
 
 
 def test_full_guidance_in_one_step_gives_the_image_back():
