@@ -9,6 +9,7 @@ import pytest
 
 from adjax.diffusion import noises, samplers, schedules
 from adjax.diffusion.process import posterior
+from adjax.types import UserError
 from tests.diffusion import gaussian
 
 SCHEDULE = schedules.linear()
@@ -111,6 +112,14 @@ def test_inversion_and_generation_end_where_they_began():
     up, down = both(x)
     np.testing.assert_allclose(up, gaussian.flowed(schedule, x, 0, -1), atol=2e-2)
     np.testing.assert_allclose(down, x, atol=1e-2)
+
+
+def test_unknown_samplers_and_an_eta_that_nothing_reads_are_refused():
+    assert samplers.named("ddim", 1.0).keywords == {"eta": 1.0}
+    with pytest.raises(UserError, match="unknown sampler 'heun'; choose from ddpm, ddim, dpm_solver"):
+        samplers.named("heun")
+    with pytest.raises(UserError, match="sampler 'ddpm' has no eta, it is 1.0; choose ddim, or eta 0"):
+        samplers.named("ddpm", 1.0)
 
 
 @pytest.mark.parametrize(("name", "order"), [("ddim", 1), ("dpm_solver", 2)])

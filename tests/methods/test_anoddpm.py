@@ -27,6 +27,7 @@ def state():
 
 
 @pytest.mark.parametrize(("noise", "power"), [("simplex", 0.256), ("gaussian", 1.0)])
+@pytest.mark.budget(20)  # an update to compile
 def test_the_first_loss_is_the_noise_s_power(noise, power):
     """The network starts at zero."""
     method, fitted, rows = fresh(noise=noise)
