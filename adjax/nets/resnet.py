@@ -32,7 +32,7 @@ SHAPES = {
 
 
 class ResNet(nn.Module):
-    """Normalised images -> {layer: features}. A layer's output is after its last ReLU; the stem's before the pooling."""
+    """Normalised images -> {layer: features}. A layer's is after its last ReLU, the stem's before the pooling."""
 
     shape: Shape
     layers: tuple[str, ...]
