@@ -24,6 +24,7 @@ from adjax.nets.taps import Tap
 from adjax.types import UserError
 
 RANDOM = "random"
+SIDE = 112  # of the image that shows the parameters' shapes: a multiple of all patches
 
 
 class Backbone(NamedTuple):
@@ -60,7 +61,7 @@ def backbone(
     if not layers:
         raise UserError(f"backbone {name!r} needs a layer; choose from {', '.join(network.taps)}")
     module = network.make(layers=tuple(layers))
-    like = jax.eval_shape(module.init, jax.random.key(0), jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32))
+    like = jax.eval_shape(module.init, jax.random.key(0), jax.ShapeDtypeStruct((1, SIDE, SIDE, 3), jnp.float32))
     if weights == RANDOM:
         variables = random_variables(like, seed)
     else:

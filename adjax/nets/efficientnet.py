@@ -14,6 +14,7 @@ from typing import NamedTuple
 from flax import linen as nn
 from jaxtyping import Array, Float
 
+from adjax.nets.blocks import rounded_to_8
 from adjax.nets.depthwise import DepthwiseConv
 from adjax.nets.taps import Tap, Window, collect
 
@@ -44,15 +45,9 @@ def plan(width: float, depth: float) -> list[list[BlockShape]]:
     for number, (blocks, kernel, stride, expansion, features) in enumerate(STAGES):
         if 0 < number < len(STAGES) - 1:
             blocks = math.ceil(blocks * depth)
-        features = _rounded(features * width)
+        features = rounded_to_8(features * width)
         stages.append([BlockShape(kernel, stride if i == 0 else 1, expansion, features) for i in range(blocks)])
     return stages
-
-
-def _rounded(features: float) -> int:
-    """To the nearest multiple of 8, but not down by more than a tenth."""
-    nearest = max(8, int(features + 4) // 8 * 8)
-    return nearest if nearest >= 0.9 * features else nearest + 8
 
 
 class EfficientNetLite(nn.Module):

