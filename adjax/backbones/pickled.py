@@ -45,16 +45,21 @@ class Tensor(NamedTuple):
     size: tuple[int, ...]
     stride: tuple[int, ...]
 
+    def __setstate__(self, state: Any) -> None:
+        """Of a parameter as files of 2017 have it: whether it needs a gradient, and hooks. Nothing to keep."""
+
 
 class Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         # Functions made here and now: a pickle can set attributes of what it is given, and these are thrown away.
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+        if module == "torch._utils" and name in ("_rebuild_tensor", "_rebuild_tensor_v2"):
             return lambda storage, offset, size, stride, *_: Tensor(storage, offset, tuple(size), tuple(stride))
         if (module, name) == ("torch._utils", "_rebuild_parameter"):
             return lambda tensor, *_: tensor
+        if (module, name) == ("torch.nn.parameter", "Parameter"):
+            return type("Parameter", (), {"__new__": lambda cls, tensor, *_: tensor})
         if module == "torch" and name in STORAGES:
             return np.dtype(STORAGES[name])
         raise UserError(

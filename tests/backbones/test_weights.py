@@ -39,6 +39,23 @@ def test_reads_both_formats_of_pytorch(file):
         np.testing.assert_array_equal(found[name], value, err_msg=name)
 
 
+def file_of_2017() -> bytes:
+    """A state dict as PyTorch 0.1 wrote it: parameters, made by NEWOBJ and BUILD, of tensors without hooks."""
+    storage = b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x005X\x03\0\0\0cpuK\x06NtQ"
+    tensor = b"ctorch._utils\n_rebuild_tensor\n(" + storage + b"K\x00K\x02K\x03\x86K\x03K\x01\x86tR"
+    parameter = b"ctorch.nn.parameter\nParameter\n" + tensor + b"\x85\x81\x88\x89ccollections\nOrderedDict\n)R\x87b"
+    value = b"\x80\x02ccollections\nOrderedDict\n)RX\x06\0\0\0weight" + parameter + b"s."
+    system = {"protocol_version": 1001, "little_endian": True, "type_sizes": {}}
+    head = b"".join(pickle.dumps(v, 2) for v in (pickled.MAGIC, pickled.PROTOCOL, system))
+    numbers = np.arange(6, dtype="<f4")
+    return head + value + pickle.dumps(["5"], 2) + struct.pack("<q", 6) + numbers.tobytes()
+
+
+def test_reads_parameters_as_files_of_2017_have_them(tmp_path):
+    (tmp_path / "w.pth").write_bytes(file_of_2017())
+    np.testing.assert_array_equal(weights.read(tmp_path / "w.pth")["weight"], NUMBERS.ravel()[:6].reshape(2, 3))
+
+
 @pytest.mark.parametrize("file", ["tensors_zip.pth", "tensors_old.pth"])
 def test_finds_the_state_dict_in_a_checkpoint(file):
     found = weights.read(HERE / file)
@@ -118,7 +135,7 @@ def test_a_pickle_runs_no_code(tmp_path, call, old):
     assert not trap.exists()
 
 
-@pytest.mark.parametrize("name", ["torch.load", "torch._utils._rebuild_tensor", "collections.deque", "torch.Tensor"])
+@pytest.mark.parametrize("name", ["torch.load", "torch._utils._rebuild_qtensor", "collections.deque", "torch.Tensor"])
 def test_a_pickle_gets_nothing_but_tensors(tmp_path, name):
     module, _, attribute = name.rpartition(".")
     with zipfile.ZipFile(tmp_path / "w.pth", "w") as archive:
