@@ -52,8 +52,9 @@ def backbone(
 ) -> Backbone:
     """`layers` are the outputs wanted; what follows the last of them is left out.
 
-    `weights`: a file; None for the one that is installed or downloaded already; "random" for a random start by `seed`,
-    whose features are another experiment. `rgb`: the three channels to take of images with others than 1 or 3.
+    `weights`: a file (.pth, .safetensors, .npz) with its publisher's names, which timm's ResNets share; None for the
+    one that is installed or downloaded already; "random" for a random start by `seed`, whose features are another
+    experiment. `rgb`: the three channels to take of images with others than 1 or 3.
     """
     network = _chosen("backbone", name, NETWORKS)
     for layer in layers:
@@ -121,7 +122,7 @@ def _row(values: Sequence[float]) -> Float[Array, "1 1 1 c"]:
 
 
 def random_variables(like: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    """He-normal kernels, unit batch normalisation; from NumPy, since nothing has to be compiled for it."""
+    """He-normal kernels, unit scales, all else 0; from NumPy, since nothing has to be compiled for it."""
     return traverse_util.unflatten_dict(
         {path: jnp.asarray(_random(path, leaf.shape, seed)) for path, leaf in traverse_util.flatten_dict(like).items()}
     )
@@ -129,6 +130,6 @@ def random_variables(like: Mapping[str, Any], seed: int) -> dict[str, Any]:
 
 def _random(path: tuple[str, ...], shape: tuple[int, ...], seed: int) -> np.ndarray:
     if path[-1] != "kernel":
-        return np.full(shape, path[-1] in ("scale", "var"), np.float32)
+        return np.full(shape, path[-1].endswith(("scale", "var", "gamma")), np.float32)
     generator = np.random.default_rng([seed, zlib.crc32("/".join(path).encode())])
     return generator.standard_normal(shape, np.float32) * np.float32(math.sqrt(2 / math.prod(shape[:-1])))

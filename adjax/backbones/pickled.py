@@ -51,7 +51,8 @@ class Tensor(NamedTuple):
 
 class Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        # Functions made here and now: a pickle can set attributes of what it is given, and these are thrown away.
+        # A pickle can set attributes of what it is given: these functions are made for it, a name has none, and
+        # Python protects OrderedDict.
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
         if module == "torch._utils" and name in ("_rebuild_tensor", "_rebuild_tensor_v2"):
@@ -61,20 +62,20 @@ class Unpickler(pickle.Unpickler):
         if (module, name) == ("torch.nn.parameter", "Parameter"):
             return type("Parameter", (), {"__new__": lambda cls, tensor, *_: tensor})
         if module == "torch" and name in STORAGES:
-            return np.dtype(STORAGES[name])
+            return name
         raise UserError(
             f"the file asks for {module}.{name}: only tensors are read. In PyTorch, load a file that you trust and "
             "save its state dict: torch.save(model.state_dict(), path)"
         )
 
     def persistent_load(self, pid: Any) -> Storage:
-        kind, dtype, key, *_ = pid
-        if kind != "storage" or not isinstance(dtype, np.dtype):
-            raise pickle.UnpicklingError(f"unknown object {kind!r}")
-        view = pid[5] if len(pid) > 5 else None  # of the old format; not written since long
-        if view is not None:
-            raise pickle.UnpicklingError("views of storages are not supported")
-        return Storage(str(key), dtype)
+        kind, name, key, *_ = pid
+        if kind != "storage" or name not in STORAGES:
+            raise pickle.UnpicklingError(f"unknown object {kind!r} {name!r}")
+        part = pid[5] if len(pid) > 5 else None  # of another storage; the old format allows it
+        if part is not None:
+            raise pickle.UnpicklingError("storages within storages are not supported")
+        return Storage(str(key), np.dtype(STORAGES[name]))
 
 
 def read(path: Path) -> Any:

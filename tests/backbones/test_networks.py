@@ -184,3 +184,5 @@ def test_random_start_depends_on_the_seed_alone():
     np.testing.assert_array_equal(start(1), start(1))
     assert np.abs(start(1) - start(2)).max() > 0.01
     assert abs(float(start(0).std()) / (2 / 147) ** 0.5 - 1) < 0.05
+    blocks = backbone("dinov2_vits14", ("block1",), "random").variables["params"]["blocks_0"]
+    assert (blocks["ls1_gamma"] == 1).all() and (blocks["norm1"]["scale"] == 1).all()

@@ -23,6 +23,8 @@ def test_equals_flax(kernel, stride, sides, same):
         lambda v: v.shape, jax.eval_shape(theirs.init, k_init, x)
     )
     np.testing.assert_allclose(ours.apply(variables, x), theirs.apply(variables, x), atol=1e-5)
+    slopes = [jax.jit(jax.grad(lambda x, m=m: (m.apply(variables, x) ** 2).sum()))(x) for m in (ours, theirs)]
+    np.testing.assert_allclose(*slopes, atol=1e-4)
 
 
 @pytest.mark.parametrize(("kernel", "stride", "sides"), CASES)
