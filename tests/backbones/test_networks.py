@@ -83,13 +83,11 @@ def test_has_the_published_parameters_and_the_shapes_it_states(name):
     taps, row = NETWORKS[name].taps, GOLDEN[name]
     module, like = shapes(name, row["layers"])
     assert sum(leaf.size for leaf in jax.tree.leaves(like["params"])) == row["parameters"]
-    side = 8 * 28
-    outputs = jax.eval_shape(module.apply, like, jnp.zeros((1, side, side, 3)))
+    height, width = 224, 448  # multiples of all strides and patches
+    outputs = jax.eval_shape(module.apply, like, jnp.zeros((1, height, width, 3)))
     for layer, value in outputs.items():
-        tap = taps[layer]
-        assert value.shape == (
-            (1, side // tap.stride, side // tap.stride, tap.channels) if tap.stride else (1, tap.channels)
-        )
+        channels, stride, _ = taps[layer]
+        assert value.shape == ((1, height // stride, width // stride, channels) if stride else (1, channels)), layer
 
 
 def test_receptive_fields_are_the_known_ones():
@@ -171,11 +169,17 @@ def test_finds_pytorchs_downloads_and_refuses_another_file(tmp_path, monkeypatch
 
 
 def test_refuses_weights_of_another_network(tmp_path):
-    np.savez(tmp_path / "w.npz", **{"conv1.weight": np.zeros((64, 3, 3, 3), np.float32)})
-    with pytest.raises(
-        UserError,
-        match="conv1.weight is .64, 3, 3, 3. instead of .64, 3, 7, 7.; bn1.bias is missing|of another network",
-    ):
+    shape = {"conv1.weight": np.zeros((64, 3, 3, 3), np.float32)}
+    message = r"of another network: conv1.weight is \(64, 3, 3, 3\) instead of \(64, 3, 7, 7\)"
+    np.savez(
+        tmp_path / "w.npz",
+        **{f"bn1.{n}": np.zeros(64) for n in ("weight", "bias", "running_mean", "running_var")},
+        **shape,
+    )
+    with pytest.raises(UserError, match=message):
+        backbone("resnet18", ("stem",), tmp_path / "w.npz")
+    np.savez(tmp_path / "w.npz", **shape)
+    with pytest.raises(UserError, match="bn1.running_mean is missing; bn1.running_var is missing; .* and 2 more"):
         backbone("resnet18", ("stem",), tmp_path / "w.npz")
 
 
