@@ -9,7 +9,8 @@ from adjax.config import base, finish
 def get_config(mode=None):
     config = base()
     # A sixteenth of the published features, which begin at 64; the mean before pooling is narrower as the tile is.
-    config.method = {"name": "draem", "base": 4, "synthesis": "draem", "window": 11}
+    levels = (1, 2, 4, 8, 8, 8)
+    config.method = {"name": "draem", "base": 4, "multiples": levels, "synthesis": "draem", "window": 11}
     config.data.dataset = "folder"
     config.optim.update(learning_rate=1e-3, schedule="cosine", weight_decay=0.0)
     config.fit.steps = {"train": 300}
