@@ -34,6 +34,12 @@ def scaled(features: int, width: float) -> int:
     return max(1, round(features * width))
 
 
+def rounded_to_8(features: float) -> int:
+    """To the nearest multiple of 8, but not down by more than a tenth: as mobile networks round their widths."""
+    nearest = max(8, int(features + 4) // 8 * 8)
+    return nearest if nearest >= 0.9 * features else nearest + 8
+
+
 def check_sides(h: int, w: int, multiple: int) -> None:
     """UserError for an image that can't be halved evenly as often as the network does."""
     for name, side in (("height", h), ("width", w)):

@@ -16,6 +16,8 @@ from adjax.synthesis.filaments.levels import Level, Optics
 from adjax.synthesis.filaments.plan import INSTANCES, KINDS, TYPES, Plan
 from adjax.synthesis.filaments.raster import SHADOW_REACH
 
+RAISED = 1.6  # contrast of a molten region
+
 
 class Body(NamedTuple):
     """One instance on the canvas, all f32[h w]."""
@@ -75,11 +77,19 @@ def solid(below: Array, body: Body, grey: Array, shadow: float, additive: bool) 
     return body.cover * grey * body.shape + (1.0 - body.cover) * shade * below
 
 
-def film(below: Array, smooth: Array, body: Body, share: Array) -> Array:
+def ripples(plan: Plan, i: int, size: int) -> Array:
+    """Folds of a skin, relative to its grey, of mean 0."""
+    x, y, _ = offsets(plan, i, size)
+    angle, pitch = 2 * np.pi * plan.traits[i, 7], 2 * np.pi / (8.0 + 4.0 * plan.traits[i, 6])
+    across, along = jnp.cos(angle) * x + jnp.sin(angle) * y, jnp.cos(angle) * y - jnp.sin(angle) * x
+    return 0.13 * jnp.sin(pitch * (across + 3.0 * jnp.sin(0.1 * along)))
+
+
+def film(below: Array, smooth: Array, body: Body, share: Array, ripples: Array) -> Array:
     """Pores filled with the grey of the surroundings: the mean stays, part of the contrast goes, with a faint rim."""
     edge = jnp.clip(0.5 - body.outside / 1.5, 0.0, 1.0)
     rim = 0.06 * jnp.exp(-jnp.square(body.outside / 1.2))
-    return below + edge * share * (smooth - below) + rim * smooth
+    return below + edge * (share * (smooth - below) + ripples * smooth) + rim * smooth
 
 
 def bodies(below: Array, image: Array, kind, plan: Plan, level: Level, optics: Optics) -> tuple[Array, Array]:
@@ -101,7 +111,8 @@ def bodies(below: Array, image: Array, kind, plan: Plan, level: Level, optics: O
         elif name == "film":
             u, radius = outline(plan, i, size, 0.22)
             body = Body(u, u, (u - 1.0) * radius)
-            return film(below, smooth, body, level.strength * (0.35 + 0.2 * plan.severity[i])), body.outside
+            share = level.strength * (0.4 + 0.2 * plan.severity[i])
+            return film(below, smooth, body, share, ripples(plan, i, size)), body.outside
         else:
             body = drop(plan, i, size)
         grey = jnp.where(dark[i], 0.05, greys[i]) if name == "speck" else greys[i]
@@ -130,10 +141,11 @@ def texture(clean: Array, image: Array, kind, plan: Plan, level: Level) -> tuple
     weights, label = regions(plan, clean.shape[0])
     weight = jnp.max(weights, axis=0)
 
-    def defocused(image):
-        sigma = 1.5 + 1.5 * plan.severity[:1]
-        share = min(1.0, 0.5 * level.strength) * weight
-        return image + share * (sensor.blur(image[None], sigma, 9)[0] - image)
+    def molten(image):
+        """Details are gone and the contrast of what is left is raised, the same at every level: less is not seen."""
+        soft = sensor.blur(image[None], 1.7 + 0.6 * plan.severity[:1], 6)[0]
+        mean = sensor.wide_blur(image[None], 10.0)[0]
+        return image + 0.9 * weight * (mean + RAISED * (soft - mean) - image)
 
     def levelled(image):
         """Every disc has the mean grey of its twin."""
@@ -145,7 +157,7 @@ def texture(clean: Array, image: Array, kind, plan: Plan, level: Level) -> tuple
     power = jnp.exp(plan.side[0] * level.strength * (0.5 + 0.4 * plan.severity[0]))
     noisiness = jnp.where(noisy, 1.0 + weight * (jnp.sqrt(power) - 1.0), 1.0)
     which = jnp.where(kind == KINDS.index("blur"), 1, jnp.where(noisy, 2, 0))
-    image = lax.switch(which, (levelled, defocused, lambda image: image), image)
+    image = lax.switch(which, (levelled, lambda image: levelled(molten(image)), lambda image: image), image)
     return image, noisiness, label
 
 

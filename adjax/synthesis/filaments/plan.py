@@ -23,6 +23,7 @@ FAMILY = {kind: family for family, kinds in TYPES.items() for kind in kinds}
 INSTANCES = 3
 CANDIDATES = 32
 NEAR = 15.0  # px from a crossing
+REGION = 16.0  # px, for counting neighbours
 GRAZING = 0.44  # radians: 25 degrees
 TRAITS = 10
 SMALLEST = 2.8  # px, radius
@@ -30,7 +31,10 @@ DEPTH = {"film": (0.5, 1.0), "speck": (0.4, 1.0)}  # share of the strands beneat
 VISIBLE = 0.3  # depth of the strands that are deformed first: deeper ones are mostly hidden
 ANCHORED = ("blob", "speck", "flake")  # bodies that lie on strands: in a pore their surroundings would tell
 BRIGHT = ("merged", "bent")  # on upper strands: what they change is partly a pore, and darker than crossings
+CROWDED = {"thickened": 0.5, "beaded": 1.0}  # among many strands, where crossings are: weight of 80 px of strand
+DARK = ("thickened", "beaded")  # on lower strands: added matter is as grey as most strands and no greyer
 NARROW, WIDE = ("thickened", "beaded"), ("thinned",)  # so that no width leaves the range of normal strands
+CROSSED = {"beaded": 0.8}  # least share near a crossing: what looks like a bead in normal images is a crossing
 
 # Radius (texture, foreign) or half-length along the strand (deformation) in px at size factor 1.
 EXTENT = {
@@ -56,8 +60,10 @@ class Plan(NamedTuple):
     depth: Array  # scalar: share of the strands that lie beneath the foreign bodies
 
 
-def neighbours(strands: geometry.Strands, f: Array, at: Array) -> tuple[Float[Array, "k"], Float[Array, "k"]]:
-    """(distance in px, angle in [0, π/2]) from places on strands `f` to the nearest point of another strand."""
+def neighbours(strands: geometry.Strands, f: Array, at: Array) -> tuple[Float[Array, "k"], ...]:
+    """(distance in px, angle in [0, π/2]) from places on strands `f` to the nearest point of another strand; and how
+    crowded they are: the length of other strands within REGION, in units of 80 px.
+    """
     x, y, angle = strands.x[f, at], strands.y[f, at], strands.angle[f, at]
     px, py, there = (u[:, ::4] for u in (strands.x, strands.y, strands.alive))
     square = (px[None] - x[:, None, None]) ** 2 + (py[None] - y[:, None, None]) ** 2
@@ -65,7 +71,8 @@ def neighbours(strands: geometry.Strands, f: Array, at: Array) -> tuple[Float[Ar
     square = jnp.where(other, square, 1e8).reshape(len(f), -1)
     nearest = jnp.argmin(square, axis=1)
     turn = strands.angle[:, ::4].ravel()[nearest] - angle
-    return jnp.sqrt(jnp.min(square, axis=1)), jnp.abs(jnp.arcsin(jnp.sin(turn)))
+    crowd = jnp.sum(square < REGION**2, axis=1).astype(jnp.float32) / 20.0
+    return jnp.sqrt(jnp.min(square, axis=1)), jnp.abs(jnp.arcsin(jnp.sin(turn))), crowd
 
 
 def places(strands: geometry.Strands, near: float, followers: tuple[int, int], kind, size: int, keys) -> tuple:
@@ -76,7 +83,9 @@ def places(strands: geometry.Strands, near: float, followers: tuple[int, int], k
     """
     k_pick, k_near = keys
     merged = kind == KINDS.index("merged")
-    bright = jnp.asarray([2.0 * (k in BRIGHT) for k in KINDS])[kind]
+    near = jnp.asarray([max(near, CROSSED.get(k, 0.0)) for k in KINDS])[kind]
+    bright = jnp.asarray([2.0 * (k in BRIGHT) - 1.5 * (k in DARK) for k in KINDS])[kind]
+    crowded = jnp.asarray([CROWDED.get(k, 0.0) for k in KINDS])[kind]
     broad = jnp.asarray([float(k in WIDE) - float(k in NARROW) for k in KINDS])[kind]
     u, v, w, toss = jax.random.uniform(k_pick, (4, INSTANCES * CANDIDATES))
     n, length = strands.x.shape
@@ -90,13 +99,13 @@ def places(strands: geometry.Strands, near: float, followers: tuple[int, int], k
     at = jnp.where(beside, length // 2 + ((v - 0.5) * 40.0).astype(jnp.int32), jnp.minimum(at, length - 1))
     x, y = strands.x[f, at], strands.y[f, at]
     border = jnp.minimum(jnp.minimum(x, y), size - 1 - jnp.maximum(x, y))
-    gap, angle = neighbours(strands, f, at)
+    gap, angle, crowd = neighbours(strands, f, at)
     wants = jnp.repeat(jax.random.bernoulli(k_near, near, (INSTANCES,)), CANDIDATES)
     fits = jnp.where(wants, gap < 0.6 * NEAR, gap > NEAR)
     fits = jnp.where(merged, (gap > 3.0) & (gap < 11.0) & (angle < GRAZING), fits)
     inside = (border > min(24.0, size / 6)) & (span > 0)
     score = jnp.where(fits, 4.0, 0.0) + jnp.where(inside, 8.0, 0.0) + jnp.where(strands.z[f] > VISIBLE, 2.0, 0.0)
-    score = score + bright * strands.z[f] + broad * (strands.width[f] - 3.5) + w + 0.1 * toss
+    score = score + crowded * crowd + bright * strands.z[f] + broad * (strands.width[f] - 3.5) + w + 0.1 * toss
     best = jnp.argmax(score.reshape(INSTANCES, CANDIDATES), axis=1) + jnp.arange(INSTANCES) * CANDIDATES
     usable = (border[best] > 4.0) & (span[best] > 0) & (fits[best] | ~merged)
     return f[best], at[best], usable

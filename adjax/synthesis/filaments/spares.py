@@ -94,7 +94,7 @@ def fibre(strands: Strands, plan: Plan, level: Level) -> Edit:
     alive = (jnp.abs(s) < plan.extent[:, None]).astype(jnp.float32) * plan.active[:, None]
     r = (3.2 + 1.0 * level.strength * plan.severity)[:, None] + 0.0 * s
     bands = 1.0 + 0.4 * jnp.sin(2 * np.pi * s / (9.0 + 5.0 * plan.traits[:, 6:7]))
-    grey = (0.32 + 0.2 * plan.traits[:, 3])[:, None] * scale_of(strands) * bands
+    grey = (0.36 + 0.2 * plan.traits[:, 3])[:, None] * scale_of(strands) * bands
     z = 0.2 + 0.8 * plan.traits[:, 5]
     edit = put(none(strands), 0, x=x, y=y, r=r, g=grey, alive=alive, z=z, soft=jnp.ones(INSTANCES))
     core = alive * jnp.where(plan.traits[:, 4] < 0.5, 1.0, 0.0)[:, None]

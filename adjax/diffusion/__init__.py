@@ -1,0 +1,1 @@
+"""Diffusion as pure functions: schedules, the forward process, losses, samplers. Networks and noises are arguments."""

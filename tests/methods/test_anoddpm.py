@@ -1,0 +1,71 @@
+"""The first loss, no diffusion, where noise hides a defect, and the published network."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import matrix
+import numpy as np
+import optax
+import pytest
+
+from adjax.methods.anoddpm import anoddpm
+from adjax.types import UserError
+
+SMALL = {"features": (4, 8), "blocks": 1, "attention": ()}
+
+
+def fresh(**options):
+    return anoddpm(tx=optax.sgd(0.0), **SMALL, **options), state(), matrix.batch(matrix.normals(16, seed=0))
+
+
+@functools.cache
+def state():
+    """Untrained, whatever the options."""
+    method, rows = anoddpm(tx=optax.sgd(0.0), **SMALL), matrix.batch(matrix.normals(1, seed=0))
+    return jax.jit(lambda key: method.init(key, rows, None))(jax.random.key(0, impl="rbg"))
+
+
+@pytest.mark.parametrize(("noise", "power"), [("simplex", 0.256), ("gaussian", 1.0)])
+@pytest.mark.budget(20)  # an update to compile
+def test_the_first_loss_is_the_noise_s_power(noise, power):
+    """The network starts at zero."""
+    method, fitted, rows = fresh(noise=noise)
+    _, scalars = jax.jit(method.phases["train"].update)(fitted, rows, jax.random.key(1))
+    assert scalars["loss/l2"] == pytest.approx(power, rel=0.15)
+
+
+def test_without_diffusion_the_image_comes_back():
+    method, fitted, _ = fresh(top=0, steps=0)
+    found = matrix.score(method, fitted, matrix.normals(2, seed=0))
+    np.testing.assert_allclose(found.map, 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("sampler", ["ddpm", "ddim", "dpm_solver"])
+def test_what_predicts_no_noise_leaves_it_in(sampler):
+    """x_t / signal_t is all that an untrained network makes of x_t: the error is of the noise's size there."""
+    method, fitted, _ = fresh(sampler=sampler, steps=2, top=100, noise="coloured")
+    found = matrix.score(method, fitted, matrix.normals(8, seed=0)).map.mean()
+    variance = 1 - np.prod(1 - np.linspace(1e-4, 0.02, 1000)[:100])
+    assert found == pytest.approx(variance / (1 - variance) / 4, rel=0.6)
+
+
+def test_draws_differ_and_their_mean_is_the_map():
+    images = matrix.normals(2, seed=0)
+    methods = [fresh(top=50, steps=2, noise="gaussian", draws=draws)[0] for draws in (1, 4)]
+    single, mean = (matrix.score(method, state(), images).map for method in methods)
+    assert not np.allclose(single, mean)
+    assert single.mean() == pytest.approx(mean.mean(), rel=0.1)
+    assert single.std() > 1.5 * mean.std()
+
+
+def test_the_published_network():
+    method = anoddpm(tx=optax.sgd(0.0), ema_decay=0.0)
+    rows = {"image": jnp.zeros((1, 256, 256, 1))}
+    shapes = jax.eval_shape(lambda key: method.init(key, rows, None), jax.eval_shape(lambda: jax.random.key(0)))
+    assert sum(leaf.size for leaf in jax.tree.leaves(shapes.params)) == 131_649_793
+
+
+def test_steps_that_were_not_trained_are_refused():
+    with pytest.raises(UserError, match="top 900 and trained 800; choose 0 <= top <= trained <= 1000"):
+        fresh(top=900)
