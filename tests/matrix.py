@@ -16,9 +16,8 @@ from adjax.types import Info, Method
 
 SIDE, BATCH, STEPS = 32, 16, 180
 # What a factory takes of it, it gets.
-SMALL = {"tx": optax.adam(4e-3), "width": 0.25, "latent": 24, "features": (4, 8, 16), "base": 2, "multiples": (1, 2)}
-# Cells half a period wide and a whole one, and a mean over fewer pixels: the defaults are for 256 px.
-SMALL |= {"cells": (4, 8), "window": 5}
+SMALL = {"tx": optax.adam(4e-3), "width": 0.25, "latent": 24, "features": (4, 8), "base": 2, "multiples": (1, 2)}
+SMALL |= {"window": 5}  # px of a mean over a map; defaults are for 256 px
 
 
 def build(factory) -> Method:

@@ -6,7 +6,6 @@ from adjax.methods.filtering_ae import filtering_ae
 from adjax.methods.intensity import intensity
 from adjax.methods.local_median import local_median
 from adjax.methods.memae import memae
-from adjax.methods.riad import riad
 from adjax.methods.stain_ae import stain_ae
 from adjax.methods.vae import vae
 from adjax.types import UserError
@@ -18,7 +17,6 @@ METHODS = {
     "intensity": intensity,
     "local_median": local_median,
     "memae": memae,
-    "riad": riad,
     "stain_ae": stain_ae,
     "vae": vae,
 }

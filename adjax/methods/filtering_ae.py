@@ -21,7 +21,10 @@ def filtering_ae(
     rule: str = "max",
     ema_decay: float = 0.0,
 ) -> Method:
-    """The network is AE + Stain's, without its skips; network, `noise`, shapes and textures are this library's own."""
+    """The network is AE + Stain's, without its skips.
+
+    Network, `noise`, shapes, textures, `loss` and `score` are this library's own choice.
+    """
     return stain_ae(
         tx=tx,
         synthesis=synthesis,

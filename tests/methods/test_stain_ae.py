@@ -7,6 +7,7 @@ import optax
 import pytest
 
 from adjax.methods.stain_ae import stain_ae
+from adjax.nets.skip_autoencoder import SkipAutoencoder
 from adjax.types import Info
 
 
@@ -37,6 +38,18 @@ def test_noise_is_in_what_is_to_be_given_back():
         _, scalars = jax.jit(method.phases["train"].update)(state, rows, jax.random.key(1))
         losses.append(float(scalars["loss/l2"]))
     assert losses[1] - losses[0] == pytest.approx(0.25, rel=0.3)
+
+
+@pytest.mark.parametrize("skips", [True, False])
+def test_the_skips_lead_past_the_code(skips):
+    """With all that comes out of the code erased, the output depends on the image through the skips alone."""
+    network = SkipAutoencoder(0.25, skips)
+    image = matrix.normals(1, seed=0)
+    variables = jax.jit(network.init)(jax.random.key(0, impl="rbg"), image)
+    first = variables["params"]["ConvNorm_3"]  # of the decoder: three lead to a code of 4 px
+    variables["params"]["ConvNorm_3"] = jax.tree.map(lambda x: 0.0 * x, first)
+    slope = jax.jit(jax.grad(lambda image: network.apply(variables, image).sum()))(image)
+    assert np.any(np.asarray(slope) != 0) == skips
 
 
 def test_textured_syntheses_ask_for_a_texture():
