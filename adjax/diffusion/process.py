@@ -79,7 +79,7 @@ def denoiser(schedule: Schedule, network: Callable, kind: str = "epsilon", *, cl
 
 
 def guided(schedule: Schedule, denoise: Denoiser, wanted: Images, weight: float) -> Denoiser:
-    """Draws the estimates towards an image (DDAD: Mousakhan et al. 2023, equations 4 to 6).
+    """Draws the estimates towards an image (DDAD: Mousakhan et al. 2023).
 
     The paper's change of the noise by -weight · sigma · (y_t - x_t), with y_t the wanted image under that noise, is
     one of the estimate by weight · sigma² of what it lacks: with 0 nothing, and at 1 / sigma² the wanted image.

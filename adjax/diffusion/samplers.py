@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from adjax.diffusion.noises import Noise, gaussian
 from adjax.diffusion.process import Denoiser, Images, Steps, at, posterior
@@ -23,7 +23,13 @@ from adjax.types import Key, UserError
 
 
 def ddpm(
-    schedule: Schedule, denoise: Denoiser, x: Images, keys: Key, noise: Noise = gaussian, *, posterior_variance=False
+    schedule: Schedule,
+    denoise: Denoiser,
+    x: Images,
+    keys: Key,
+    noise: Noise = gaussian,
+    *,
+    posterior_variance: bool = False,
 ) -> Images:
     """Ancestral sampling (Ho et al. 2020) with variance β, or with the posterior's, the smallest that can be right."""
 
@@ -31,7 +37,9 @@ def ddpm(
         mean, variance = posterior(schedule, denoise(x, t), x, t)
         variance = variance if posterior_variance else at(schedule.beta, t)
         # No noise in the last step.
-        return mean + jnp.where(_all(t > 1), jnp.sqrt(variance), 0.0) * _fresh(schedule, noise, keys, x, t)
+        return mean + jnp.where((t > 1)[:, None, None, None], jnp.sqrt(variance), 0.0) * _fresh(
+            schedule, noise, keys, x, t
+        )
 
     return _run(step, x, _times(schedule))
 
@@ -109,10 +117,6 @@ def _fresh(schedule: Schedule, noise: Noise, keys: Key, x: Images, t: Steps) -> 
 def _noise_in(schedule: Schedule, x: Images, x0: Images, t: Steps) -> Images:
     """Of x_t, given its image: after clipping no longer what the network said."""
     return (x - at(schedule.signal, t) * x0) / at(schedule.sigma, t)
-
-
-def _all(values: Array) -> Float[Array, "b 1 1 1"]:
-    return values[:, None, None, None]
 
 
 SAMPLERS: Mapping[str, Callable] = {"ddpm": ddpm, "ddim": ddim, "dpm_solver": dpm_solver}

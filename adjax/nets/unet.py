@@ -1,6 +1,7 @@
 """The U-Net of diffusion models (Dhariwal, Nichol 2021), in the form that AnoDDPM has (Wyatt et al. 2022).
 
-Axes: b batch, h height, w width, c channels, f features, n pixels, a attention heads, d features of a head.
+Axes: b batch, h height, w width, c channels, f features, n pixels, a attention heads, d features of a head,
+e of the embedded time.
 
 A residual block is GroupNorm, SiLU, 3x3 convolution, twice, the second one starting at zero; between them the time is
 added. Blocks also halve and double the sides, by 2x2 means and nearest neighbours on both of their branches.
@@ -18,29 +19,14 @@ from jaxtyping import Array, Float, Int
 
 from adjax.nets.blocks import check_sides
 
-BASE = 128
-# Features of each level in units of the base, by the image's side: AnoDDPM's choice.
-MULTIPLES = {
-    512: (0.5, 1, 1, 2, 2, 4, 4),
-    256: (1, 1, 2, 2, 4, 4),
-    128: (1, 1, 2, 3, 4),
-    64: (1, 2, 3, 4),
-    32: (1, 2, 3, 4),
-}
-
-
-def published(side: int) -> tuple[int, ...]:
-    """Features of the levels for images of about that side."""
-    nearest = max((known for known in MULTIPLES if known <= side), default=min(MULTIPLES))
-    return tuple(int(BASE * multiple) for multiple in MULTIPLES[nearest])
-
 
 class UNet(nn.Module):
     """(x, time) -> an image of `channels` channels, 0 before training: 131,649,793 parameters at 256² from 1 to 1.
 
     `features` are those of each level, which halves the sides of the one before. Where sides are smaller than the
     image's by a factor of `attention`, an attention layer follows each block: published are maps of 32, 16 and 8 px
-    at 256 (the public run's file says 16 and 8, but nothing reads it).
+    at 256 (the public run's file says 16 and 8, but nothing reads it). Published features, in units of 128, are
+    1/2 1 1 2 2 4 4 for images of 512 px, 1 1 2 2 4 4 for 256, 1 1 2 3 4 for 128, 1 2 3 4 for 64 and 32.
 
     `dtype` is what is computed in: bfloat16 halves the memory; parameters, time and output stay float32.
     `remat` computes blocks anew for the gradient instead of keeping what is in them. `chunk`: see `attend`.
@@ -51,28 +37,24 @@ class UNet(nn.Module):
     blocks: int = 2
     attention: tuple[int, ...] = (8, 16, 32)
     heads: int = 2
-    dropout: float = 0.0
     dtype: jnp.dtype = jnp.float32
     remat: bool = False
     chunk: int = 1024
 
     @nn.compact
-    def __call__(
-        self, x: Float[Array, "b h w c"], time: Int[Array, "b"], train: bool = False
-    ) -> Float[Array, "b h w c2"]:
+    def __call__(self, x: Float[Array, "b h w c"], time: Int[Array, "b"]) -> Float[Array, "b h w c2"]:
         check_sides(*x.shape[1:3], 1 << (len(self.features) - 1))
         base, top = self.features[0], len(self.features) - 1
         Block, Attention = ResidualBlock, SelfAttention
         if self.remat:
-            Block, Attention = nn.remat(Block, static_argnums=(3,)), nn.remat(Attention)
+            Block, Attention = nn.remat(Block), nn.remat(Attention)
         number = itertools.count()  # for names that are the same under remat
 
         embedded = nn.Dense(4 * base)(sinusoids(time, base))
         embedded = nn.silu(nn.Dense(4 * base)(nn.silu(embedded))).astype(self.dtype)
 
         def block(x, features, scale=1.0):
-            layer = Block(features, scale, self.dropout, self.dtype, name=f"block{next(number)}")
-            return layer(x, embedded, train)
+            return Block(features, scale, self.dtype, name=f"block{next(number)}")(x, embedded)
 
         def attended(x, factor=None):
             if factor is not None and factor not in self.attention:
@@ -101,19 +83,15 @@ class UNet(nn.Module):
 class ResidualBlock(nn.Module):
     features: int
     scale: float = 1.0  # of the sides: 0.5, 1 or 2
-    dropout: float = 0.0
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(
-        self, x: Float[Array, "b h w c"], embedded: Float[Array, "b e"], train: bool
-    ) -> Float[Array, "b h2 w2 f"]:
+    def __call__(self, x: Float[Array, "b h w c"], embedded: Float[Array, "b e"]) -> Float[Array, "b h2 w2 f"]:
         conv = lambda **more: nn.Conv(self.features, (3, 3), padding=1, dtype=self.dtype, **more)
         h = conv()(rescaled(nn.silu(norm(self.dtype, x)), self.scale))
         x = rescaled(x, self.scale)
         h = h + nn.Dense(self.features, dtype=self.dtype)(embedded)[:, None, None]
-        h = nn.Dropout(self.dropout, deterministic=not train)(nn.silu(norm(self.dtype, h)))
-        h = conv(kernel_init=nn.initializers.zeros)(h)
+        h = conv(kernel_init=nn.initializers.zeros)(nn.silu(norm(self.dtype, h)))
         if x.shape[-1] != self.features:
             x = nn.Conv(self.features, (1, 1), dtype=self.dtype)(x)
         return x + h

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from adjax.nets.unet import UNet, attend, published, sinusoids
+from adjax.nets.unet import UNet, attend, sinusoids
 from adjax.types import UserError
 
 SMALL = UNet(1, (4, 8), blocks=1, attention=(2,), chunk=16)
@@ -36,7 +36,7 @@ def moved():
 
 @pytest.mark.parametrize(("attention", "count"), [((8, 16, 32), 131_649_793), ((16, 32), 130_331_393)])
 def test_published_parameter_counts(attention, count):
-    params = parameters(UNet(1, published(256), attention=attention), 256)
+    params = parameters(UNet(1, attention=attention), 256)
     assert sum(leaf.size for leaf in jax.tree.leaves(params)) == count
 
 
@@ -100,8 +100,6 @@ def test_the_sines_come_first_and_the_slowest_is_not_quite_10000():
     np.testing.assert_allclose(found, np.concatenate([np.sin(10 * rates), np.cos(10 * rates)]), atol=1e-5)
 
 
-def test_sides_and_published_features():
-    assert published(1024) == published(512) == (64, 128, 128, 256, 256, 512, 512)
-    assert published(48) == published(32) == published(16) == (128, 256, 384, 512)
+def test_sides_that_cannot_be_halved_are_refused():
     with pytest.raises(UserError, match="height 255 is not a multiple of 32"):
         parameters(UNet(1), 255)
