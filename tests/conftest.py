@@ -22,14 +22,23 @@ jax.config.update("jax_compilation_cache_dir", str(CACHE))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
+def budget_of(item) -> float:
+    marker = item.get_closest_marker("budget")
+    return marker.args[0] if marker else BUDGET_S
+
+
+def pytest_collection_modifyitems(items):
+    """The longest first: at the end no process waits for another's long test."""
+    items.sort(key=budget_of, reverse=True)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item):
     """Fails a test that takes longer than its budget, by wall clock and by processor time alike.
 
     Both must be over: the clock alone blames a test for its neighbours, processor time alone for using two cores.
     """
-    marker = item.get_closest_marker("budget")
-    budget = marker.args[0] if marker else BUDGET_S
+    budget = budget_of(item)
     wall, cpu = time.monotonic(), time.process_time()
     result = yield
     spent = min(time.monotonic() - wall, time.process_time() - cpu)

@@ -4,4 +4,4 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 ruff check .
 ruff format --check .
-python -m pytest -n 2 "$@"
+python -m pytest -n 2 --dist loadgroup "$@"

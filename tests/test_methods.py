@@ -12,8 +12,14 @@ from adjax import checkpoint, parallel
 from adjax.methods import METHODS, factory
 from adjax.types import Info, Method, Prediction, UserError
 
-ALL = pytest.mark.parametrize("name", METHODS)
-TRAINED = pytest.mark.parametrize("name", [n for n in METHODS if matrix.build(METHODS[n]).phases])
+
+def each(names):
+    """One process runs all tests of a method, so that it is trained once."""
+    return pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.xdist_group(n)) for n in names])
+
+
+ALL = each(METHODS)
+TRAINED = each(n for n in METHODS if matrix.build(METHODS[n]).phases)
 
 
 @functools.cache

@@ -65,9 +65,10 @@ class Encoder(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"], train: bool) -> Float[Array, "b d"] | Float[Array, "b p q d"]:
         halvings = extra_halvings(*x.shape[1:3])
-        for features, kernel in ENCODER[:2] + (HALF,) * halvings + ENCODER[2:]:
-            features = _scaled(features, self.width)
-            layer = HalvingConv(features) if kernel == 4 else nn.Conv(features, (3, 3), padding=1)
+        for number, (features, kernel) in enumerate(ENCODER[:2] + (HALF,) * halvings + ENCODER[2:]):
+            features, name = _scaled(features, self.width), f"Conv_{number}"
+            halves = kernel == 4
+            layer = HalvingConv(features, name=name) if halves else nn.Conv(features, (3, 3), padding=1, name=name)
             x = _activate(layer(x), self.dropout, train)
         return nn.Dense(self.latent)(x if self.spatial else x.reshape(x.shape[0], -1))
 
