@@ -9,7 +9,7 @@ from adjax.synthesis.filaments import KINDS, VERSION
 
 FOLDER = Path(__file__).parents[2] / "experiments" / "filaments"
 # Type: figures over the limit. experiments/filaments/README.md says why.
-KNOWN = {"L2": {"blur": ["b"], "film": ["b"], "thickened": ["b"], "beaded": ["b", "c"], "fibre": ["c"]}}
+KNOWN = {"L2": {"frayed": ["c"]}}
 LIMITS = {"b": 0.75, "c": 0.70, "png": 0.60}
 
 
