@@ -27,8 +27,15 @@ def budget_of(item) -> float:
     return marker.args[0] if marker else BUDGET_S
 
 
-def pytest_collection_modifyitems(items):
-    """The longest first: at the end no process waits for another's long test."""
+def pytest_addoption(parser):
+    parser.addoption("--slow", action="store_true", help="also the tests that repeat for more cases what others test")
+
+
+def pytest_collection_modifyitems(config, items):
+    """The longest first: at the end no process waits for another's long test. Slow ones only when asked for."""
+    if not config.getoption("--slow"):
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("slow")])
+        items[:] = [item for item in items if not item.get_closest_marker("slow")]
     items.sort(key=budget_of, reverse=True)
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from adjax.canonical import canonical
 
+pytestmark = pytest.mark.budget(30)  # cold, compilation is most of it
+
 X = jax.random.uniform(jax.random.key(0), (2, 16, 16, 3))
 KERNEL = jax.random.normal(jax.random.key(1), (4, 4, 3, 5))
 

@@ -16,6 +16,8 @@ from adjax.methods import METHODS
 from adjax.methods.intensity import intensity
 from adjax.types import Method, UserError
 
+pytestmark = pytest.mark.budget(30)  # cold, compilation is most of it
+
 SHAPE = (4, 8, 8, 1)
 IMAGES = np.random.default_rng(0).uniform(0, 1, SHAPE).astype(np.float32)
 BASIS = np.linalg.qr(np.random.default_rng(1).normal(size=(64, 5)))[0].astype(np.float32)
@@ -98,7 +100,14 @@ def trained(name: str):
     return method, matrix.train(method).state
 
 
-PROJECTABLE = pytest.mark.parametrize("name", [n for n in METHODS if matrix.build(METHODS[n]).reconstruct is not None])
+PROJECTABLE = pytest.mark.parametrize(
+    "name",
+    [
+        n if n in ("conv_ae", "vae", "memae") else pytest.param(n, marks=pytest.mark.slow)
+        for n in METHODS
+        if matrix.build(METHODS[n]).reconstruct is not None
+    ],
+)
 
 
 @PROJECTABLE

@@ -18,7 +18,18 @@ from adjax.backbones.networks import NETWORKS
 from adjax.nets.taps import Tap
 from adjax.types import UserError
 
+pytestmark = pytest.mark.budget(30)  # cold, compilation is most of it
+
 GOLDEN = json.loads((pathlib.Path(__file__).parent / "golden.json").read_text())["networks"]
+SIBLINGS = (
+    "resnet34",
+    "vgg19",
+    "dino_vits8",
+    "dino_vitb16",
+    "dinov2_vitb14",
+    "dinov2_vits14_reg",
+    "efficientnet_lite1",
+)
 TRAINED = [name.removesuffix(" trained") for name in GOLDEN if name.endswith(" trained")]
 
 
@@ -48,7 +59,12 @@ def check_against_golden(row, apply, variables):
 
 
 @pytest.mark.budget(30)  # up to 69 M weights, and the compilation of up to 200 layers
-@pytest.mark.parametrize("name", NETWORKS)
+def with_siblings(names):
+    """Siblings differ in numbers of layers alone."""
+    return [pytest.param(n, marks=pytest.mark.slow) if n in SIBLINGS else n for n in names]
+
+
+@pytest.mark.parametrize("name", with_siblings(NETWORKS))
 def test_equals_pytorch(name):
     """Every named output to 1e-4 of its largest value, of the same generated weights."""
     layers = tuple(GOLDEN[name]["layers"])

@@ -12,6 +12,8 @@ from adjax.diffusion.process import posterior
 from adjax.types import UserError
 from tests.diffusion import gaussian
 
+pytestmark = pytest.mark.budget(30)  # cold, compilation is most of it
+
 SCHEDULE = schedules.linear()
 SIDE = 96
 WAYS = {

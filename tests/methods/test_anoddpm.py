@@ -12,6 +12,8 @@ import pytest
 from adjax.methods.anoddpm import anoddpm
 from adjax.types import UserError
 
+pytestmark = pytest.mark.budget(30)  # cold, compilation is most of it
+
 SMALL = {"features": (4, 8), "blocks": 1, "attention": ()}
 
 

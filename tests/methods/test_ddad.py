@@ -7,8 +7,11 @@ import jax.numpy as jnp
 import matrix
 import numpy as np
 import optax
+import pytest
 
 from adjax.methods.ddad import ddad
+
+pytestmark = pytest.mark.budget(30)  # cold, compilation is most of it
 
 
 def build(**options):

@@ -4,9 +4,12 @@ import jax
 import matrix
 import numpy as np
 import optax
+import pytest
 
 from adjax.methods.draem import draem
 from adjax.types import Info
+
+pytestmark = pytest.mark.budget(30)  # cold, compilation is most of it
 
 
 def step(**options):

@@ -10,6 +10,8 @@ import pytest
 from adjax.methods.inpainting import grid, inpainting, positions
 from adjax.types import Info, UserError
 
+pytestmark = pytest.mark.budget(30)  # cold, compilation is most of it
+
 
 @pytest.mark.parametrize(("hole", "overlap"), [(4, 1), (4, 2), (8, 1), (6, 3)])
 def test_every_pixel_is_in_a_hole_equally_often(hole, overlap):

@@ -9,6 +9,8 @@ import pytest
 from adjax.methods.memae import memae
 from adjax.types import Info
 
+pytestmark = pytest.mark.budget(30)  # cold, compilation is most of it
+
 
 @pytest.mark.parametrize(("shrink", "share"), [(0.0, 0.0), (25.0, 1.0)])
 def test_places_that_address_nothing_are_counted(shrink, share):

@@ -11,6 +11,8 @@ from adjax.methods.riad import assemble, erased, partitions, riad
 from adjax.nets.inpainting_unet import InpaintingUNet
 from adjax.types import Info
 
+pytestmark = pytest.mark.budget(30)  # cold, compilation is most of it
+
 
 def owners(cell, sets, h, w):
     keys = jax.random.split(jax.random.key(0), 2)

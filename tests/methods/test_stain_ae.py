@@ -10,6 +10,8 @@ from adjax.methods.stain_ae import stain_ae
 from adjax.nets.skip_autoencoder import SkipAutoencoder
 from adjax.types import Info
 
+pytestmark = pytest.mark.budget(30)  # cold, compilation is most of it
+
 
 def fresh(**options):
     method = stain_ae(tx=optax.sgd(0.0), width=0.25, **options)

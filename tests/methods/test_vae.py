@@ -23,6 +23,8 @@ from adjax.nets.vae import MEAN, VariationalAutoencoder, attended_layer, layer_o
 from adjax.optim import learner
 from adjax.types import Info, UserError
 
+pytestmark = pytest.mark.budget(30)  # cold, compilation is most of it
+
 IMAGES = matrix.normals(3, seed=5)
 NETWORK = VariationalAutoencoder(latent=6, width=0.125)
 SETTINGS = {"latent": 6, "width": 0.125}

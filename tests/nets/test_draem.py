@@ -9,6 +9,8 @@ from scipy.ndimage import map_coordinates
 from adjax.nets.draem import Draem, double_aligned
 from adjax.types import UserError
 
+pytestmark = pytest.mark.budget(30)  # cold, compilation is most of it
+
 
 def shapes(network, *size):
     x = jax.ShapeDtypeStruct(size, jnp.float32)

@@ -7,6 +7,8 @@ import pytest
 from adjax.nets.inpainting_unet import InpaintingUNet
 from adjax.types import UserError
 
+pytestmark = pytest.mark.budget(30)  # cold, compilation is most of it
+
 
 def shapes(network, *size):
     x = jax.ShapeDtypeStruct(size, jnp.float32)

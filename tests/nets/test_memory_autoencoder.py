@@ -10,6 +10,8 @@ import pytest
 from adjax.nets.memory_autoencoder import MemoryAutoencoder, address
 from adjax.types import UserError
 
+pytestmark = pytest.mark.budget(30)  # cold, compilation is most of it
+
 
 def shapes(network, *size):
     x = jax.ShapeDtypeStruct(size, jnp.float32)

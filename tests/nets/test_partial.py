@@ -8,6 +8,8 @@ from flax import linen as nn
 
 from adjax.nets.partial import PartialConv, PartialUNet
 
+pytestmark = pytest.mark.budget(30)  # cold, compilation is most of it
+
 
 def slow(x, mask, kernel, bias, stride):
     """W·(x ⊙ m) · (window size / Σm) + b where Σm > 0, else 0; the mask counts per channel."""

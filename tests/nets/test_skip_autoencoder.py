@@ -8,6 +8,8 @@ import pytest
 from adjax.nets.skip_autoencoder import SkipAutoencoder, halvings
 from adjax.types import UserError
 
+pytestmark = pytest.mark.budget(30)  # cold, compilation is most of it
+
 
 @pytest.mark.parametrize(("channels", "total"), [(1, 8_734_913), (3, 8_736_515)])
 def test_published_parameter_counts(channels, total):

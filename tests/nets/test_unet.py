@@ -10,6 +10,8 @@ import pytest
 from adjax.nets.unet import UNet, attend, sinusoids
 from adjax.types import UserError
 
+pytestmark = pytest.mark.budget(30)  # cold, compilation is most of it
+
 SMALL = UNet(1, (4, 8), blocks=1, attention=(2,), chunk=16)
 
 

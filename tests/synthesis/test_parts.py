@@ -14,6 +14,8 @@ from scipy.sparse.linalg import spsolve
 from adjax.synthesis import augment, boxes, confetti, features, nsa, shapes
 from adjax.synthesis.cutpaste import cutpaste, scar, three_way
 
+pytestmark = pytest.mark.budget(30)  # cold, compilation is most of it
+
 
 def key():
     return jax.random.key(0)

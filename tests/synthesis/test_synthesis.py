@@ -13,6 +13,8 @@ from adjax.synthesis.planted import compare
 from adjax.synthesis.recipes import erasing
 from adjax.types import UserError
 
+pytestmark = pytest.mark.budget(30)  # cold, compilation is most of it
+
 SIDES = (40, 56)
 ROWS = 4
 
