@@ -8,7 +8,7 @@ gates() { # level, images per type, at most where figures are uncertain; seed 41
 }
 gates L2 "${IMAGES:-16}" "${MOST:-160}"
 gates L3 "${MOST_L3:-16}" "${MOST_L3:-16}"
-gates L4 "${MOST_L4:-8}" "${MOST_L4:-8}"
+gates L4 "${MOST_L4:-14}" "${MOST_L4:-14}"
 python speed.py --out=speed.json
 for optics in sem fluorescence; do
     python contact_sheet.py --level=L2 --optics="$optics" --out="contact_sheet_$optics.png"
