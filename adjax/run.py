@@ -128,6 +128,7 @@ def evaluate(job: Job) -> int:
     measured = measuring.measure(scored, masks, no_masks, known)
     results = outcome.results(trained, dataset, scored, measured, baselines, clock, job.command)
     results["per_defect"] = measuring.per_defect(scored, masks, no_masks)
+    results["per_category"] = measuring.per_category(scored, masks)
     _write_maps(job.workdir / "maps", scored, config.maps)
     validation = {r.id: r for r in dataset.splits["validation"]}
     rows = [
@@ -183,7 +184,7 @@ def load(config: ConfigDict) -> Dataset:
         calibration=d.calibration,
         validation=d.validation,
         channels=d.channels or None,
-        **d.options,
+        **d.options.get(d.dataset, d.options),  # checkpoints from before the others had any hold its own alone
     )
     if d.limit:
         dataset = dataset._replace(splits={n: _spread(r, d.limit) for n, r in dataset.splits.items()})

@@ -1,0 +1,44 @@
+"""Every data set from its own layout to the report, by the recipe for one's own images."""
+
+import json
+import pathlib
+
+import pytest
+
+from adjax import run
+from adjax.main import execute
+from tests.data.trees import TREES
+from tests.test_configs import recipe
+
+FOLDER = pathlib.Path(__file__).parent.parent / "configs/folder.py"
+# Grey and colour are mixed in it.
+NEEDS = {"aitex": {"channels": 1}}
+
+
+def measure(name: str, categories, out, **needs) -> dict:
+    root = out / "images"
+    root.mkdir()
+    TREES[name].make(root)
+    config = recipe(FOLDER).get_config("test")
+    config.data.update(dataset=name, root=str(root), category=",".join(categories), **NEEDS.get(name, {}), **needs)
+    assert execute("train_eval", run.Job(out, config, {}, None, "test")) == 0
+    return json.loads((out / "results.json").read_text())
+
+
+@pytest.mark.budget(30)  # all of train_eval, compiled cold
+def test_two_categories_make_one_model_reported_by_category(tmp_path):
+    """In grey, so that the programs are those that the recipe for folders compiles."""
+    results = measure("visa", ("candle", "pcb1"), tmp_path, channels=1)
+    assert (results["dataset"], results["category"], results["n_test"]) == ("visa", "candle,pcb1", 4)
+    assert list(results["per_category"]) == ["candle", "pcb1", "mean"]
+    assert "By category" in (tmp_path / "report/index.html").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.budget(30)  # cold, the first of them compiles for all
+@pytest.mark.parametrize("name", TREES)
+def test_every_data_set_goes_through(name, tmp_path):
+    results = measure(name, TREES[name].categories[:1], tmp_path)
+    assert results["n_train"] and results["n_test"]
+    for metric, value in results["metrics"].items():
+        assert (0 <= value <= 1) if value is not None else results["reasons"][metric]
