@@ -23,7 +23,8 @@ def find(dataset: str, root: str | None, mark: str) -> Path:
         if _has(above, inside + mark[1:] if mark.startswith("*/") else mark):
             category = f" data.category={inside}" if mark.startswith("*/") else ""
             raise UserError(f"{top} is too low for data set {dataset!r}: use data.root={above}{category}")
-    inner = [p for depth in ("*", "*/*") for p in sorted(top.glob(depth)) if p.is_dir() and _has(p, mark)]
+    below = headers.folders(top)
+    inner = [p for p in (*below, *(q for p in below for q in headers.folders(p))) if _has(p, mark)]
     if inner:
         raise UserError(f"{top} is too high for data set {dataset!r}: use data.root={' or '.join(map(str, inner))}")
     raise UserError(f"{top} is not data set {dataset!r}: it has no {mark}, only {names(top)}")

@@ -33,7 +33,7 @@ def load(*, root: str | None = None, category: str = "", resolution: str = "1024
     sizes = [p.name.removeprefix("realiad_") for p in have if p.name.startswith("realiad_") and p.name not in protocols]
     layout.choose("real_iad", "options.real_iad.protocol", protocol, protocols)
     layout.choose("real_iad", "options.real_iad.resolution", resolution, sizes)
-    known = {p.stem: p for p in sorted((top / protocol).glob("*.json"))}
+    known = {p.stem: p for p in sorted((top / protocol).glob("[!.]*.json"))}
     path = known[layout.choose("real_iad", "category", category, tuple(known))]
     try:
         views = json.loads(path.read_text())

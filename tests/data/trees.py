@@ -43,9 +43,9 @@ def images(folder: Path, names, bad: bool = False, **how) -> None:
 def litter(folder: Path) -> None:
     """What other systems and archives leave behind."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (".DS_Store", "Thumbs.db", "._000.png", "readme.txt", "license.txt"):
+    for name in (".DS_Store", "Thumbs.db", "._000.png", "._audiojack.json", "readme.txt", "license.txt"):
         (folder / name).write_bytes(b"\0")
-    (folder / "__MACOSX").mkdir()
+    (folder / "__MACOSX").mkdir(exist_ok=True)
 
 
 def mvtec_like(base: Path, defects=("hole", "color"), train: int = 8, **how) -> None:
