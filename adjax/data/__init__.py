@@ -26,7 +26,7 @@ from adjax.data.source import Source
 from adjax.data.splits import cut
 from adjax.types import Dataset, UserError
 
-__all__ = ["DATASETS", "load", "options", "unlabelled"]
+__all__ = ["DATASETS", "known", "load", "options", "unlabelled"]
 
 
 def _filaments(*, root: str | None = None, category: str = "", data_seed: int = 0, **options) -> Source:
@@ -76,8 +76,7 @@ def load(
     set with a validation folder of its own keeps it instead. `channels`: what mixed grey and colour become; None
     demands that all agree. `options` are the data set's own (`DATASETS`). Raises UserError for whatever is wrong.
     """
-    if dataset not in DATASETS:
-        raise UserError(f"unknown data set {dataset!r}; choose from {', '.join(DATASETS)}")
+    known(dataset)
     if dataset == "folder" and not root:
         raise UserError("data set 'folder' needs data.root: a folder of good images, or one in MVTec AD's layout")
     loader = DATASETS[dataset]
@@ -92,6 +91,13 @@ def load(
     splits = {name: tuple(record for part in parts for record in part[name]) for name in parts[0]}
     check_channels([record for part in splits.values() for record in part], channels)
     return Dataset(dataset, ",".join(names), splits)
+
+
+def known(dataset: str) -> str:
+    """The name itself; UserError with the choices for any other."""
+    if dataset not in DATASETS:
+        raise UserError(f"unknown data set {dataset!r}; choose from {', '.join(DATASETS)}")
+    return dataset
 
 
 def options() -> dict[str, dict]:

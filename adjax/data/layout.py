@@ -11,6 +11,14 @@ from adjax.types import Record, UserError
 GOOD = "good"
 
 
+class Unknown(UserError):
+    """A value of config.data.<name> that is none of the choices."""
+
+    def __init__(self, name: str, choices: Sequence[str], message: str):
+        super().__init__(message)
+        self.name, self.choices = name, tuple(choices)
+
+
 def find(dataset: str, root: str | None, mark: str) -> Path:
     """The absolute root, where `mark` (a glob pattern below it) exists; UserError names the folder that would work."""
     if not root:
@@ -48,7 +56,7 @@ def choose(dataset: str, name: str, value: str, choices: Sequence[str]) -> str:
     """`value`, when it is one of `choices`; `name` is the key of config.data that sets it."""
     if value not in choices:
         known = ", ".join(choice or "'', for it has no more than one" for choice in choices)
-        raise UserError(f"unknown data.{name} {value!r} of data set {dataset!r}; choose from {known}")
+        raise Unknown(name, choices, f"unknown data.{name} {value!r} of data set {dataset!r}; choose from {known}")
     return value
 
 

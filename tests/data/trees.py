@@ -4,6 +4,7 @@ Layouts are those of the loaders' docstrings; none of this was copied from a dat
 """
 
 import json
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -36,8 +37,10 @@ def mask(path: Path, value: int = 255, shape=SHAPE, dtype=np.uint8, at=SQUARE) -
 
 
 def images(folder: Path, names, bad: bool = False, **how) -> None:
+    """No two alike, be they in other folders."""
+    first = zlib.crc32("/".join(folder.parts[-2:]).encode())
     for seed, name in enumerate(names):
-        image(folder / name, seed + 100 * bad, bad, **how)
+        image(folder / name, first + seed, bad, **how)
 
 
 def litter(folder: Path) -> None:
