@@ -29,6 +29,8 @@ from adjax.trained import Trained, example, restore
 from adjax.types import Dataset, Info, Method, Record, State, UserError
 from adjax.views import prepare
 
+DIFFERENCES = 10  # files of each split that are named when data are not those of the training run
+
 
 class Job(NamedTuple):
     workdir: pathlib.Path
@@ -282,8 +284,11 @@ def _score(
 def _check_fingerprint(trained: Trained, dataset: Dataset) -> None:
     """Warns about files that are not those of the training run: the numbers are then those of other data."""
     for split, saved in trained.meta["fingerprint"].items():
-        for line in fingerprint.compare_fingerprints(saved, fingerprint.fingerprint(dataset.splits[split])):
+        lines = fingerprint.compare_fingerprints(saved, fingerprint.fingerprint(dataset.splits[split]))
+        for line in lines[:DIFFERENCES]:
             logging.warning("%s: %s", split, line)
+        if len(lines) > DIFFERENCES:
+            logging.warning("%s: and %d more differ from the training run", split, len(lines) - DIFFERENCES)
 
 
 def _write_maps(folder: pathlib.Path, scored: Sequence[scoring.Scored], how: str) -> None:

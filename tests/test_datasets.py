@@ -5,8 +5,10 @@ import pathlib
 
 import pytest
 
-from adjax import run
+from adjax import data, run
+from adjax.data import fingerprint
 from adjax.main import execute
+from adjax.trained import Trained
 from tests.data.trees import TREES
 from tests.test_configs import recipe
 
@@ -42,3 +44,15 @@ def test_every_data_set_goes_through(name, tmp_path):
     assert results["n_train"] and results["n_test"]
     for metric, value in results["metrics"].items():
         assert (0 <= value <= 1) if value is not None else results["reasons"][metric]
+
+
+def test_of_many_files_that_differ_only_the_first_are_named(tmp_path, caplog):
+    TREES["folder"].make(tmp_path)
+    dataset = data.load(dataset="folder", root=str(tmp_path / "mine"), seed=0, calibration=0, validation=0.2)
+    saved = {name: fingerprint.fingerprint(records) for name, records in dataset.splits.items()}
+    other = {name: {f"{i}.png": "1:0" for i in range(20)} if name == "test" else kept for name, kept in saved.items()}
+    for meta, lines in ((saved, 0), (other, run.DIFFERENCES + 1)):
+        caplog.clear()
+        run._check_fingerprint(Trained(None, None, None, {}, {"fingerprint": meta}), dataset)
+        assert len(caplog.records) == lines
+    assert "test: and 14 more differ from the training run" in caplog.text
