@@ -18,6 +18,7 @@ from adjax.data import (
     mvtec_loco,
     nanotwice,
     real_iad,
+    shards,
     visa,
 )
 from adjax.data.folder import unlabelled
@@ -55,6 +56,7 @@ DATASETS: dict[str, Callable[..., Source]] = {
     "magnetic_tile": magnetic_tile.load,
     "nanotwice": nanotwice.load,
     "aitex": aitex.load,
+    "shards": shards.load,
 }
 
 

@@ -9,6 +9,7 @@ category that is there. Exit code 1 when the data set cannot be used as it is.
 
 import argparse
 import contextlib
+import io
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -19,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from adjax.data import DATASETS, expected, fingerprint, folder, known, layout, masks, options, sheet, twins
+from adjax.data import DATASETS, expected, files, fingerprint, folder, known, layout, masks, options, sheet, twins
 from adjax.data.decode import decode
 from adjax.data.source import Source
 from adjax.data.tensorflow import tf
@@ -102,7 +103,7 @@ def _inspect(record: Record) -> Seen:
         image = decode(record)
         values, marked = set(), 0.0
         for path in record.masks:
-            with Image.open(path) as opened:
+            with Image.open(io.BytesIO(files.read(path))) as opened:
                 values |= set(map(int, np.unique(np.asarray(opened))))
         if record.masks:
             marked = float(masks.read_mask(record).mean())
@@ -116,7 +117,7 @@ def _inspect(record: Record) -> Seen:
 def _orientation(path: str) -> int:
     if Path(path).suffix.lower() in (".tif", ".tiff"):
         return 1  # many kinds of them Pillow does not know
-    with Image.open(path) as opened:
+    with Image.open(io.BytesIO(files.read(path))) as opened:
         return opened.getexif().get(0x0112, 1)
 
 
@@ -222,17 +223,26 @@ def _option(text: str, dataset: str) -> tuple[str, object]:
     return name, type(defaults[name])(value)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Checks a data set on disk.", allow_abbrev=False)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Those that name a data set."""
     parser.add_argument("--dataset", required=True, help=", ".join(DATASETS))
     parser.add_argument("--root", default="", help="the folder that was unpacked")
-    parser.add_argument("--category", default="", help="one or several, separated by commas; by default all")
-    parser.add_argument("--out", default=".", type=Path, help="where the contact sheets go")
+    parser.add_argument("--category", default="", help="one or several, separated by commas")
     parser.add_argument("--option", action="append", default=[], help="NAME=VALUE of this data set")
+
+
+def settings(given: argparse.Namespace) -> tuple[str, str, str, dict]:
+    """(data set, root, category, options)"""
+    return given.dataset, given.root, given.category, dict(_option(text, given.dataset) for text in given.option)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Checks a data set on disk.", allow_abbrev=False)
+    add_arguments(parser)
+    parser.add_argument("--out", default=".", type=Path, help="where the contact sheets go")
     given = parser.parse_args(arguments)
     try:
-        how = dict(_option(text, given.dataset) for text in given.option)
-        lines, usable = check(given.dataset, given.root, given.category, how, given.out)
+        lines, usable = check(*settings(given), given.out)
     except UserError as error:
         raise SystemExit(str(error)) from error
     print("\n".join(lines))

@@ -4,6 +4,7 @@ import os
 import zlib
 from collections.abc import Iterable, Mapping
 
+from adjax.data import files
 from adjax.types import Record
 
 
@@ -19,8 +20,7 @@ def fingerprint(records: Iterable[Record]) -> dict[str, str]:
 
 
 def _file(path: str | os.PathLike) -> str:
-    with open(path, "rb") as file:
-        data = file.read()
+    data = files.read(path)
     return f"{len(data)}:{zlib.crc32(data):08x}"
 
 

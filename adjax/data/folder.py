@@ -86,11 +86,8 @@ def _good(folder: Path, hidden: Path | None, top: Path, category: str) -> tuple[
 
 def _labelled(part: Path, base: Path, top: Path, category: str, meta: dict) -> list[Record]:
     """The images of test/<part> with their masks."""
-    files, truth, good = (
-        layout.images(part, ", or remove the folder"),
-        base / "ground_truth" / part.name,
-        part.name == GOOD,
-    )
+    files, good = layout.images(part, ", or remove the folder"), part.name == GOOD
+    truth = base / "ground_truth" / part.name
     found = {} if not truth.is_dir() else masks.match(files, truth) if good else layout.masks_of(files, truth)
     hidden = base / "ignore" / "test" / part.name
     ignore = masks.match(files, hidden, masks.IGNORE) if hidden.is_dir() else {}

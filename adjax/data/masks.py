@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool
 from PIL import Image
 
-from adjax.data import tiff
+from adjax.data import files, tiff
 from adjax.data.headers import folders, image_files, read_header
 from adjax.types import Record, UserError
 
@@ -95,7 +95,7 @@ def _union(record: Record, paths: Sequence[str], threshold: int) -> Bool[np.ndar
 
 def _read(path: str, threshold: int) -> Bool[np.ndarray, "h w"]:
     try:
-        return _binary(Path(path).read_bytes(), threshold)
+        return _binary(files.read(path), threshold)
     except Exception as error:  # decoders of broken files raise whatever they stumble over
         raise UserError(f"mask {path} cannot be read ({error or type(error).__name__}); replace it") from error
 

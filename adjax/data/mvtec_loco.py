@@ -9,13 +9,14 @@ CC BY-NC-SA 4.0. A file is one region even where it has several parts, and its v
 configuration, which says how much of the region must be marked. Saturation in pixels holds at the masks' own size.
 """
 
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from adjax.data import layout, mvtec_ad
+from adjax.data import files, layout, mvtec_ad
 from adjax.data.source import Source
 from adjax.metrics.spro import Region
 from adjax.types import Record, UserError
@@ -30,20 +31,20 @@ def load(*, root: str | None = None, category: str = "") -> Source:
 
 def regions(record: Record) -> tuple[Region, ...]:
     """What `metrics.spro_loco` takes of an image: nothing of a good one."""
-    found = []
+    found, saturation = [], {value: rule for value, *rule in record.meta["saturation"]} if record.masks else {}
     for path in record.masks:
-        values = np.asarray(Image.open(path))
+        values = np.asarray(Image.open(io.BytesIO(files.read(path))))
         value = int(values.max())
-        if value not in record.meta["saturation"]:
+        if value not in saturation:
             raise UserError(f"{path} has the value {value}, which its category's defects_config.json does not explain")
-        found.append(Region(values > 0, *record.meta["saturation"][value]))
+        found.append(Region(values > 0, *saturation[value]))
     return tuple(found)
 
 
-def _saturation(path: Path) -> dict[int, tuple[float, bool]]:
-    """{value in the masks: (saturation_threshold, relative_saturation)}"""
+def _saturation(path: Path) -> tuple[tuple[int, float, bool], ...]:
+    """(value in the masks, saturation_threshold, relative_saturation)"""
     try:
         entries = json.loads(path.read_text())
-        return {e["pixel_value"]: (e["saturation_threshold"], e["relative_saturation"]) for e in entries}
+        return tuple((e["pixel_value"], e["saturation_threshold"], e["relative_saturation"]) for e in entries)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} cannot be used ({type(error).__name__}: {error}); take it from the archive") from error
