@@ -1,12 +1,13 @@
 """Every data set from its own layout to the report, by the recipe for one's own images."""
 
+import csv
 import json
 import pathlib
 
 import pytest
 
 from adjax import data, run
-from adjax.data import fingerprint
+from adjax.data import fingerprint, prepare
 from adjax.main import execute
 from adjax.trained import Trained
 from tests.data.trees import TREES
@@ -44,6 +45,21 @@ def test_every_data_set_goes_through(name, tmp_path):
     assert results["n_train"] and results["n_test"]
     for metric, value in results["metrics"].items():
         assert (0 <= value <= 1) if value is not None else results["reasons"][metric]
+
+
+@pytest.mark.slow
+@pytest.mark.budget(30)
+def test_shards_are_evaluated_to_the_same_digits(tmp_path, caplog):
+    """A model trained on files meets the same data packed: equal scores, and no word about other data."""
+    measure("visa", ("candle", "pcb1"), tmp_path, channels=1)
+    before = (tmp_path / "scores.csv").read_text()
+    prepare.prepare("visa", str(tmp_path / "images"), "candle,pcb1", {}, tmp_path / "shards", 1)
+    caplog.clear()
+    packed = {"data.dataset": "shards", "data.root": str(tmp_path / "shards")}
+    assert execute("eval", run.Job(tmp_path, None, packed, None, "test")) == 0
+    columns = lambda text: [(r["id"], r["score"], r["decision"]) for r in csv.DictReader(text.splitlines())]
+    assert columns((tmp_path / "scores.csv").read_text()) == columns(before)
+    assert "has changed" not in caplog.text and "is missing" not in caplog.text
 
 
 def test_of_many_files_that_differ_only_the_first_are_named(tmp_path, caplog):
