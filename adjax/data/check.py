@@ -45,13 +45,9 @@ class Seen(NamedTuple):
 def check(dataset: str, root: str, category: str, how: dict, out: Path) -> tuple[list[str], bool]:
     """(lines of the report, whether the data set can be used)."""
     tf()  # its import is not the data set's time
-    load, lines, usable, number, start = (
-        DATASETS[known(dataset)],
-        [],
-        True,
-        0,
-        (time.perf_counter(), time.process_time()),
-    )
+    load, lines, usable, number = DATASETS[known(dataset)], [], True, 0
+    clocks = (time.perf_counter, time.process_time)
+    start = [clock() for clock in clocks]
     for name in category.split(",") if category else _categories(load, root, how):
         lines.append(f"{dataset} {name}".rstrip())
         try:
@@ -67,9 +63,7 @@ def check(dataset: str, root: str, category: str, how: dict, out: Path) -> tuple
         sheet.write(picture, _rows(source, {s.record.id for s in seen if not s.problem}))
         lines += [*_counts(dataset, name, source), *_facts(seen), *_warnings(source, seen), f"  see {picture}"]
     if number:
-        wall, busy = (
-            1000 * (now() - then) / number for now, then in zip((time.perf_counter, time.process_time), start)
-        )
+        wall, busy = (1000 * (clock() - then) / number for clock, then in zip(clocks, start))
         lines.append(f"{number} images: {wall:.1f} s per thousand, {busy:.1f} s of one processor")
     return lines, usable
 
@@ -171,6 +165,7 @@ def _warnings(source: Source, seen: Sequence[Seen]) -> list[str]:
     straddling = [s for s in tested if s.record.label == 0 and s.record.meta.get("group") in groups]
     channels = {s.record.shape[2] for s in readable.values()}
     pairs = [(learned[i].record.id, tested[j].record.id) for i, j in _copies(learned, tested)]
+    twice = [(tested[i].record.id, tested[j].record.id) for i, j in _copies(tested, tested) if i < j]
     look = [(learned[i].record.id, tested[j].record.id) for i, j in _alike(learned, tested)]
     lines = [
         *_named("cannot be read", [s.problem for s in seen if s.problem]),
@@ -183,6 +178,7 @@ def _warnings(source: Source, seen: Sequence[Seen]) -> list[str]:
         *_named("tested, though their group is learned from", [s.record.id for s in straddling]),
         *_named("learned from and tested, same bytes", [f"{a} = {b}" for a, b in pairs]),
         *_named("learned from and tested, same look", [f"{a} ~ {b}" for a, b in look if (a, b) not in pairs]),
+        *_named("tested twice, same bytes", [f"{a} = {b}" for a, b in twice]),
     ]
     if len(channels) > 1:
         lines.append("  WARNING grey and colour are mixed: state data.channels=1 or data.channels=3")

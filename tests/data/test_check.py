@@ -46,6 +46,7 @@ def test_every_planted_fault_is_found(tmp_path):
     mvtec_like(base)
     shutil.copy(base / "train/good/003.png", base / "test/good/005.png")
     Image.open(base / "train/good/004.png").save(base / "test/good/006.jpg", quality=97)
+    shutil.copy(base / "test/good/000.png", base / "test/good/007.png")
     mask(base / "ground_truth/hole/000_mask.png", 0)
     mask(base / "ground_truth/hole/001_mask.png", 200, at=(slice(0, 39), slice(0, 48)))
     torn = base / "test/color/001.png"
@@ -63,6 +64,7 @@ def test_every_planted_fault_is_found(tmp_path):
         "1 turned by an EXIF tag, which is not applied\n    train/good/100.jpg",
         "same bytes\n    train/good/003.png = test/good/005.png",
         "same look\n    train/good/004.png ~ test/good/006.jpg",
+        "1 tested twice, same bytes\n    test/good/000.png = test/good/007.png",
         "mask values     0, 200, 255",
     ):
         assert line in text
