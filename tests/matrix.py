@@ -17,7 +17,8 @@ from adjax import parallel
 from adjax.methods import METHODS
 from adjax.types import Info, Method
 
-SIDE, BATCH, STEPS = 32, 16, 180
+SIDE, BATCH, STEPS = 32, 16, 150
+OPTIMISED = {"xla_backend_optimization_level": 1}  # conftest has 0: for a program that runs often it is too slow
 # What a factory takes of it, it gets.
 SMALL = {"tx": optax.adam(4e-3), "width": 0.25, "latent": 24, "features": (4, 8), "base": 2, "multiples": (1, 2)}
 SMALL |= {"window": 5}  # px of a mean over a map; defaults are for 256 px
@@ -79,7 +80,7 @@ def train(method: Method, state: Any = None, *, steps: int = STEPS, devices: int
     key, losses = jax.random.key(seed), []
     for index, phase in enumerate(method.phases.values()):
         k_phase = jax.random.fold_in(key, index + 1)
-        update = jax.jit(phase.update, donate_argnums=0)
+        update = jax.jit(phase.update, donate_argnums=0, compiler_options=OPTIMISED if devices == 1 else None)
         for step in range(steps):
             rows = parallel.put(draw(method, [seed, index, step]), mesh)
             state, scalars = update(state, rows, jax.random.fold_in(k_phase, step))
