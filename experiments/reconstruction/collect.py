@@ -37,7 +37,7 @@ def speed(results: dict) -> list[str]:
     lines = ["", row(["method", "updates at 128² grey", "training s", "images per s"]), "|---|---|---|---|"]
     for method in recipe.SMALL:
         timing = [run["timing"] for run in runs_of(results, method)]
-        middle = lambda name: f"{statistics.median(t[name] for t in timing):.3g}" if timing else "–"
+        middle = lambda name, timing=timing: f"{statistics.median(t[name] for t in timing):.3g}" if timing else "–"
         steps = recipe.steps(method, "elpv_mono") if recipe.CALIBRATED.is_file() else "–"
         lines.append(row([method, str(steps), middle("fit_s"), middle("score_images_per_s")]))
     return lines
