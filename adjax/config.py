@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
 from adjax import optim, threshold, tiling, transforms
+from adjax.data import options as dataset_options
 from adjax.data import textures
 from adjax.data.view import View
 from adjax.methods import factory
@@ -49,11 +50,11 @@ def base() -> ConfigDict:
             "data": {
                 "dataset": "folder",
                 "root": placeholder(str),  # where the data lie; generated data have a cache folder of their own
-                "category": "",
+                "category": "",  # one, or several of a unified model: "candle,pcb1"
                 "calibration": 0.0,  # shares of the good learning images, cut by seed
                 "validation": 0.2,
                 "limit": 0,  # at most so many images of each split, 0 = all
-                "options": {},  # what only this data set knows
+                "options": dataset_options(),  # by data set: what only it knows
                 "size": 0,  # side to resize to, 0 = keep the native size
                 "tile": 128,  # side of the tiles to learn and score, 0 = whole images
                 "crops": 1,  # random tiles from each visit to an image
@@ -98,7 +99,7 @@ def finish(config: ConfigDict, mode: str | None) -> ConfigDict:
             config.data.size = 32
         config.threshold.image = config.threshold.image and "max"
         if config.data.dataset == "filaments":
-            config.data.options.update(size=64, n_train=6, n_test_good=2, n_test_defect=2, types=("blob",))
+            config.data.options.filaments.update(size=64, n_train=6, n_test_good=2, n_test_defect=2, types=("blob",))
         if "width" in config.method:
             config.method.width = 0.25
         if "features" in config.method:

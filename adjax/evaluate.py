@@ -80,6 +80,24 @@ def per_defect(scored: Sequence[Scored], masks: Masks | None, no_masks: str = ""
     return table
 
 
+def per_category(scored: Sequence[Scored], masks: Masks | None) -> dict[str, dict]:
+    """The same metrics for each category by itself, and their plain mean; {} where there is only one.
+
+    A metric that one category lacks has no mean.
+    """
+    names = list(dict.fromkeys(s.record.category for s in scored))
+    if len(names) < 2:
+        return {}
+    table = {}
+    for name in names:
+        chosen = [i for i, s in enumerate(scored) if s.record.category == name]
+        some = None if masks is None else [masks[i] for i in chosen]
+        table[name] = {"n": len(chosen)} | measure([scored[i] for i in chosen], some, "no masks").metrics
+    columns = {metric: [row[metric] for row in table.values()] for metric in METRICS}
+    mean = {metric: None if None in values else float(np.mean(values)) for metric, values in columns.items()}
+    return table | {"mean": {"n": len(scored)} | mean}
+
+
 def realised(threshold: Threshold, scored: Sequence[Scored]) -> dict[str, float | None]:
     """What the threshold did on these images: shares of good images called defective, and of defective ones found."""
     called = np.array([s.score > threshold.value for s in scored])

@@ -29,6 +29,8 @@ from adjax.trained import Trained, example, restore
 from adjax.types import Dataset, Info, Method, Record, State, UserError
 from adjax.views import prepare
 
+DIFFERENCES = 10  # files of each split that are named when data are not those of the training run
+
 
 class Job(NamedTuple):
     workdir: pathlib.Path
@@ -128,6 +130,7 @@ def evaluate(job: Job) -> int:
     measured = measuring.measure(scored, masks, no_masks, known)
     results = outcome.results(trained, dataset, scored, measured, baselines, clock, job.command)
     results["per_defect"] = measuring.per_defect(scored, masks, no_masks)
+    results["per_category"] = measuring.per_category(scored, masks)
     _write_maps(job.workdir / "maps", scored, config.maps)
     validation = {r.id: r for r in dataset.splits["validation"]}
     rows = [
@@ -183,7 +186,7 @@ def load(config: ConfigDict) -> Dataset:
         calibration=d.calibration,
         validation=d.validation,
         channels=d.channels or None,
-        **d.options,
+        **d.options.get(d.dataset, d.options),  # checkpoints from before the others had any hold its own alone
     )
     if d.limit:
         dataset = dataset._replace(splits={n: _spread(r, d.limit) for n, r in dataset.splits.items()})
@@ -281,8 +284,11 @@ def _score(
 def _check_fingerprint(trained: Trained, dataset: Dataset) -> None:
     """Warns about files that are not those of the training run: the numbers are then those of other data."""
     for split, saved in trained.meta["fingerprint"].items():
-        for line in fingerprint.compare_fingerprints(saved, fingerprint.fingerprint(dataset.splits[split])):
+        lines = fingerprint.compare_fingerprints(saved, fingerprint.fingerprint(dataset.splits[split]))
+        for line in lines[:DIFFERENCES]:
             logging.warning("%s: %s", split, line)
+        if len(lines) > DIFFERENCES:
+            logging.warning("%s: and %d more differ from the training run", split, len(lines) - DIFFERENCES)
 
 
 def _write_maps(folder: pathlib.Path, scored: Sequence[scoring.Scored], how: str) -> None:

@@ -24,7 +24,6 @@ def get_config(mode=None):
         "layer": 4,
     }
     config.data.dataset = "folder"
-    config.data.options = {"mask_threshold": 1}
     config.optim.update(learning_rate=1e-3, schedule="cosine")
     config.fit.steps = {"train": 300}
     return finish(config, mode)

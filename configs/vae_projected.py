@@ -10,7 +10,6 @@ def get_config(mode=None):
     config = base()
     config.method = {"name": "vae", "latent": 100, "width": 1.0, "loss": "l2", "sigma": 0.1, "warmup": 50}
     config.data.dataset = "folder"
-    config.data.options = {"mask_threshold": 1}
     config.optim.update(learning_rate=1e-3, schedule="cosine")
     config.fit.steps = {"train": 300}
     # The published step is for images in [-1, 1]: four times as long in [0, 1].

@@ -57,3 +57,18 @@ def test_a_threshold_on_pixels_is_fitted_on_those_that_count(scored):
     for kind, settings in (("max", {}), ("quantile", {"q": 0.99}), ("conformal", {"alpha": 0.4})):
         fitted = threshold.fit(kind, good, **settings)
         assert fitted.value < 10 and fitted.applies == "pixel"
+
+
+def test_each_category_counts_by_itself(scored):
+    """Far apart in level, two categories are easy each and impossible together."""
+    found, masks = scored
+    assert evaluate.per_category(found, masks) == {}
+    other = [s._replace(record=s.record._replace(category="b"), score=s.score + 1000, map=s.map + 1000) for s in found]
+    table = evaluate.per_category([*found, *other], [*masks, *masks])
+    assert list(table) == ["", "b", "mean"] and [row["n"] for row in table.values()] == [4, 4, 8]
+    for name, alone in (("", found), ("b", other)):
+        want = evaluate.measure(alone, masks).metrics
+        assert {metric: table[name][metric] for metric in want} == want
+    assert table["mean"]["pixel_ap"] == pytest.approx((table[""]["pixel_ap"] + table["b"]["pixel_ap"]) / 2)
+    assert evaluate.measure([*found, *other], [*masks, *masks]).metrics["pixel_ap"] < 0.8 * table["mean"]["pixel_ap"]
+    assert evaluate.per_category([*found, *other], None)["mean"]["pixel_ap"] is None

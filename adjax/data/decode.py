@@ -1,13 +1,12 @@
 """From a file to pixels: as stored, and as f32 in [0, 1]. Axes: h height, w width, c channels."""
 
 import io
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32, Shaped
 from PIL import Image
 
-from adjax.data import tiff
+from adjax.data import files, tiff
 from adjax.data.tensorflow import tf
 from adjax.data.view import View
 from adjax.types import Record, UserError
@@ -18,7 +17,7 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as Pillow an
 def decode(record: Record) -> Shaped[np.ndarray, "h w c"]:
     """The pixels as stored. Raises UserError, naming the file, when it is broken or no longer what its header said."""
     try:
-        image = _decode(Path(record.path).read_bytes(), record)
+        image = _decode(files.read(record.path), record)
         if image.shape != record.shape or image.dtype.name != record.dtype:
             raise UserError(
                 f"was {record.dtype} {record.shape} when it was listed and is {image.dtype} {image.shape} now; "

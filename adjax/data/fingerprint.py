@@ -4,19 +4,23 @@ import os
 import zlib
 from collections.abc import Iterable, Mapping
 
+from adjax.data import files
 from adjax.types import Record
 
 
 def fingerprint(records: Iterable[Record]) -> dict[str, str]:
-    """{id: "size:crc32"} of the image's bytes, with those of its masks appended by "+". Reads every file."""
+    """{id: "size:crc32"} of the image's bytes, with those of its masks appended by "+".
+
+    Reads every file, at more than half a gigabyte per second of one processor. It notices what has changed by accident;
+    against those who want to deceive, a checksum of 32 bits does not help.
+    """
     return {
         record.id: "+".join(_file(path) for path in (record.path, *record.masks, *record.ignore)) for record in records
     }
 
 
 def _file(path: str | os.PathLike) -> str:
-    with open(path, "rb") as file:
-        data = file.read()
+    data = files.read(path)
     return f"{len(data)}:{zlib.crc32(data):08x}"
 
 

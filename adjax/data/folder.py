@@ -10,15 +10,13 @@
 Extensions in any case; hidden files and files of other types are ignored.
 """
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
-from adjax.data import details, headers, masks
+from adjax.data import details, headers, layout, masks
+from adjax.data.layout import GOOD
 from adjax.data.source import Source
 from adjax.types import Record, UserError
-
-GOOD = "good"
 
 
 def load(*, root: str, category: str = "", mask_threshold: int = 1) -> Source:
@@ -26,7 +24,7 @@ def load(*, root: str, category: str = "", mask_threshold: int = 1) -> Source:
 
     A defect without any ground_truth/<defect> folder is known by image only; with one, each image needs its mask.
     """
-    top = _absolute(root)
+    top = layout.existing(root)
     base = _locate(top, category)
     if not (base / "train" / GOOD).is_dir():
         return Source(_good(base, None, top, category), ())
@@ -52,12 +50,12 @@ def unlabelled(path: str, *, on_unreadable: Callable[[str, str], None] | None = 
 
     A file without a readable header is handed to `on_unreadable(path, reason)` and skipped; without it, UserError.
     """
-    top = _absolute(path)
+    top = layout.absolute(path)
     if not top.exists():
         raise UserError(f"{top}: no such file or folder")
     found = [top] if top.is_file() else sorted(_below(top))
     if not found:
-        raise UserError(f"{top} holds no images; {_readable()}")
+        raise UserError(f"{top} holds no images; images end in {', '.join(headers.EXTENSIONS)}")
     root = top.parent if top.is_file() else top
     records = []
     for file in found:
@@ -70,10 +68,6 @@ def unlabelled(path: str, *, on_unreadable: Callable[[str, str], None] | None = 
     return tuple(records)
 
 
-def _absolute(path: str) -> Path:
-    return Path(os.path.abspath(Path(path).expanduser()))
-
-
 def _below(folder: Path) -> list[Path]:
     inner = [p for p in headers.folders(folder) if p.name not in ("ground_truth", "ignore")]
     return headers.image_files(folder) + [file for sub in inner for file in _below(sub)]
@@ -81,9 +75,7 @@ def _below(folder: Path) -> list[Path]:
 
 def _good(folder: Path, hidden: Path | None, top: Path, category: str) -> tuple[Record, ...]:
     """The good images of a folder; `hidden` is the folder of their ignore masks, if there may be one."""
-    files = headers.image_files(folder)
-    if not files:
-        raise UserError(f"{folder} holds no images; {_readable()}")
+    files = layout.images(folder)
     ignore = masks.match(files, hidden, masks.IGNORE) if hidden and hidden.is_dir() else {}
     fields = {"label": 0, "defect": GOOD, "category": category}
     records = [headers.record(file, top, ignore=ignore.get(file, ()), **fields) for file in files]
@@ -94,16 +86,13 @@ def _good(folder: Path, hidden: Path | None, top: Path, category: str) -> tuple[
 
 def _labelled(part: Path, base: Path, top: Path, category: str, meta: dict) -> list[Record]:
     """The images of test/<part> with their masks."""
-    files, truth, good = headers.image_files(part), base / "ground_truth" / part.name, part.name == GOOD
-    if not files:
-        raise UserError(f"{part} holds no images; {_readable()}, or remove the folder")
-    found = masks.match(files, truth) if truth.is_dir() else {}
+    files, good = layout.images(part, ", or remove the folder"), part.name == GOOD
+    truth = base / "ground_truth" / part.name
+    found = {} if not truth.is_dir() else masks.match(files, truth) if good else layout.masks_of(files, truth)
     hidden = base / "ignore" / "test" / part.name
     ignore = masks.match(files, hidden, masks.IGNORE) if hidden.is_dir() else {}
     records = []
     for file in files:
-        if truth.is_dir() and not good and file not in found:
-            raise UserError(f"{file} has no mask in {truth}; add {file.stem}_mask.png or move the image away")
         known = details.locate(base, file)
         fields = {"label": int(not good), "defect": part.name, "masks": found.get(file, ())}
         fields["meta"] = meta | ({"details": known} if known else {})
@@ -128,10 +117,6 @@ def _check_orphans(base: Path) -> None:
 
 def _locate(top: Path, category: str) -> Path:
     """The folder that holds train/ or, failing that, the images; UserError names the one that would work."""
-    if not top.exists():
-        raise UserError(f"{top}: no such folder; state an existing one by data.root")
-    if not top.is_dir():
-        raise UserError(f"{top} is a file; state its folder by data.root")
     base = top / category if category else top
     if (base / "train" / GOOD).is_dir():
         return base
@@ -146,14 +131,15 @@ def _locate(top: Path, category: str) -> Path:
     if inner:
         raise UserError(f"{base} has no train/{GOOD}: use data.root={' or '.join(_split(p, category) for p in inner)}")
     if not base.is_dir():
-        raise UserError(f"{base}: no such folder; choose data.category from {_names(top)} or leave it empty")
+        raise UserError(f"{base}: no such folder; choose data.category from {layout.names(top)} or leave it empty")
     if (base / "train").is_dir():
         raise UserError(
-            f"{base / 'train'} has no folder {GOOD}, only {_names(base / 'train')}; rename the good one to it"
+            f"{base / 'train'} has no folder {GOOD}, only {layout.names(base / 'train')}; rename the good one to it"
         )
     if not headers.image_files(base) and headers.folders(base):
         raise UserError(
-            f"{base} holds no images, only folders: {_names(base)}; use one of them, or put images into train/{GOOD}"
+            f"{base} holds no images, only folders: {layout.names(base)}; use one of them, "
+            f"or put images into train/{GOOD}"
         )
     return base
 
@@ -161,11 +147,3 @@ def _locate(top: Path, category: str) -> Path:
 def _split(base: Path, category: str) -> str:
     """The options that lead to `base`, as the user writes them."""
     return f"{base.parent} data.category={base.name}" if category else str(base)
-
-
-def _names(folder: Path) -> str:
-    return ", ".join(p.name for p in headers.folders(folder)) or "nothing: it has no subfolders"
-
-
-def _readable() -> str:
-    return f"images end in {', '.join(headers.EXTENSIONS)}"

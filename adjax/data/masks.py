@@ -6,13 +6,14 @@ Axes: h height, w width.
 import io
 import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool
 from PIL import Image
 
-from adjax.data import tiff
+from adjax.data import files, tiff
 from adjax.data.headers import folders, image_files, read_header
 from adjax.types import Record, UserError
 
@@ -79,14 +80,24 @@ def read_ignore(record: Record) -> Bool[np.ndarray, "h w"]:
     return mask
 
 
+def shows(paths: Sequence[str], threshold: int = 1) -> list[bool]:
+    """Whether each file marks any pixel: of data sets that give every image a mask, this is the label."""
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(lambda path: bool(_read(path, threshold).any()), paths))
+
+
 def _union(record: Record, paths: Sequence[str], threshold: int) -> Bool[np.ndarray, "h w"]:
     mask = np.zeros(record.shape[:2], bool)
     for path in paths:
-        try:
-            mask |= _binary(Path(path).read_bytes(), threshold)
-        except Exception as error:  # decoders of broken files raise whatever they stumble over
-            raise UserError(f"mask {path} cannot be read ({error or type(error).__name__}); replace it") from error
+        mask |= _read(path, threshold)
     return mask
+
+
+def _read(path: str, threshold: int) -> Bool[np.ndarray, "h w"]:
+    try:
+        return _binary(files.read(path), threshold)
+    except Exception as error:  # decoders of broken files raise whatever they stumble over
+        raise UserError(f"mask {path} cannot be read ({error or type(error).__name__}); replace it") from error
 
 
 def _binary(data: bytes, threshold: int) -> Bool[np.ndarray, "h w"]:

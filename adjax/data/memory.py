@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from absl import logging
 
+from adjax.data import files
 from adjax.types import UserError
 
 RECENT = 4  # images kept beyond the budget: neighbouring tiles come from the same image
@@ -154,6 +155,6 @@ def on_disk(
 def _stat(path: str) -> os.stat_result | None:
     """None for a file that is gone: reading it will say so."""
     try:
-        return os.stat(path)
+        return os.stat(files.container(path))
     except OSError:
         return None

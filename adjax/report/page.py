@@ -60,7 +60,7 @@ def write_report(
     page = environment.get_template("page.html").render(
         head=_head(results, seen),
         metrics=_metrics(results) if _measured(results, seen) else None,
-        per_defect=_per_defect(results, seen),
+        parts=[part for part in (_per_category(results), _per_defect(results, seen)) if part],
         groups_table=breakdown.by_group(results),
         places_table=breakdown.by_place(results),
         notes=results.get("notes") or [],
@@ -148,22 +148,27 @@ def _metrics(results: Mapping[str, Any]) -> dict[str, Any]:
     return {"columns": list(columns), "lines": lines}
 
 
+def _per_category(results: Mapping[str, Any]) -> dict[str, Any] | None:
+    head = {"id": "per-category", "title": "By category", "text": "Each category by itself.", "first": "Category"}
+    table = results.get("per_category") or {}
+    return head | _lines(table, {}) if table else None
+
+
 def _per_defect(results: Mapping[str, Any], rows: Sequence[Row]) -> dict[str, Any] | None:
+    text = "Each type alone, against all good test images."
+    head = {"id": "per-defect", "title": "By type of defect", "text": text, "first": "Defect"}
     table = results.get("per_defect") or {}
-    if not table:
-        return None
+    return head | _lines(table, wording.found_by_type(rows)) if table else None
+
+
+def _lines(table: Mapping[str, Mapping[str, Any]], found: Mapping[str, Any]) -> dict[str, Any]:
+    """Metrics as columns; `found` says by row what decisions found."""
     present = {name for values in table.values() for name in values} - {"n", "reasons"}
     names = [name for name in wording.METRICS if name in present]
     names += sorted(name for name in present if name not in wording.METRICS)
-    found = wording.found_by_type(rows)
     lines = [
-        {
-            "defect": defect,
-            "n": values.get("n"),
-            "found": found.get(defect),
-            "cells": list(map(values.get, names)),
-        }
-        for defect, values in table.items()
+        {"name": name, "n": values.get("n"), "found": found.get(name), "cells": list(map(values.get, names))}
+        for name, values in table.items()
     ]
     return {"columns": [wording.label(name) for name in names], "lines": lines, "found": bool(found)}
 

@@ -17,7 +17,7 @@ from adjax.outcome import versions
 
 HERE = pathlib.Path(__file__).parent
 STEPS = 36
-SMALL = ["--config.data.options." + option for option in ("n_train=6", "n_test_good=1", "n_test_defect=1")]
+SMALL = ["--config.data.options.filaments." + option for option in ("n_train=6", "n_test_good=1", "n_test_defect=1")]
 RECIPES = {
     "quickstart": [*SMALL, "--config.data.validation=0.1"],
     "kolektor_sdd": [f"--config.data.root={os.environ.get('DATA', '')}/kolektor_sdd", "--config.data.limit=60"],

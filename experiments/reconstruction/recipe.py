@@ -26,12 +26,12 @@ SMALL = {
     "draem": {"name": "draem", "base": 4, "multiples": (1, 2, 4, 8, 8, 8), "window": 11},
 }
 DATA = {  # what differs from the base; roots are given on the command line
-    "filaments": {"dataset": "filaments", "options": dict(EVAL40), "stride": 128},
-    "elpv_mono": {"dataset": "elpv", "category": "mono", "size": 128, "tile": 0, "options": {"middle": "exclude"}},
-    "elpv_poly": {"dataset": "elpv", "category": "poly", "size": 128, "tile": 0, "options": {"middle": "exclude"}},
+    "filaments": {"dataset": "filaments", "options": {"filaments": dict(EVAL40)}, "stride": 128},
+    "elpv_mono": {"dataset": "elpv", "category": "mono", "size": 128, "tile": 0},
+    "elpv_poly": {"dataset": "elpv", "category": "poly", "size": 128, "tile": 0},
     "kolektor_sdd": {"dataset": "folder"},
     "crackforest_patches": {"dataset": "folder", "tile": 0},  # colour, 96 px
-    "mvtec_hazelnut_reduced": {"dataset": "folder", "options": {"mask_threshold": 1}},
+    "mvtec_hazelnut_reduced": {"dataset": "folder"},
 }
 SHAPES = dict.fromkeys(DATA, (128, 128, 1)) | {  # of what is learned from
     "crackforest_patches": (96, 96, 3),

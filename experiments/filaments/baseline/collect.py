@@ -20,7 +20,7 @@ def by_method(results: dict, level: str) -> dict[str, list[dict]]:
     """Name -> {metrics, views} of every seed; a filter has one entry."""
     found: dict[str, list[dict]] = {}
     for run in results["runs"]:
-        if run["config"]["data"]["options"]["level"] != level:
+        if run["config"]["data"]["options"]["filaments"]["level"] != level:
             continue
         own = {"metrics": run["metrics"], "views": run["views"][run["method"]]}
         found.setdefault(f"{run['method']}, {run['config']['method']['loss']}", []).append(own)
@@ -31,7 +31,7 @@ def by_method(results: dict, level: str) -> dict[str, list[dict]]:
 
 
 def levels(results: dict) -> list[str]:
-    return sorted({run["config"]["data"]["options"]["level"] for run in results["runs"]})
+    return sorted({run["config"]["data"]["options"]["filaments"]["level"] for run in results["runs"]})
 
 
 def main_table(results: dict) -> list[str]:

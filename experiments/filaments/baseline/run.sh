@@ -15,7 +15,7 @@ for seed in ${SEEDS:-0 1 2}; do
       filters="('intensity', 'local_median')"
       [ "$loss-$seed" = l2-0 ] || filters="()"
       [ -f "$workdir/results.json" ] ||
-        python -m adjax.main --config="configs/filaments.py${MODE:+:$MODE}" --config.data.options.level="$level" \
+        python -m adjax.main --config="configs/filaments.py${MODE:+:$MODE}" --config.data.options.filaments.level="$level" \
           --config.method.loss="$loss" --config.seed="$seed" --config.baselines="$filters" --workdir="$workdir"
     done
   done
