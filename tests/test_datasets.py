@@ -43,6 +43,7 @@ def test_two_categories_make_one_model_reported_by_category(tmp_path):
 def test_every_data_set_goes_through(name, tmp_path):
     results = measure(name, TREES[name].categories[:1], tmp_path)
     assert results["n_train"] and results["n_test"]
+    assert set(results["au_spro"]) == ({"0.05", "0.3"} if name == "mvtec_loco" else set())
     for metric, value in results["metrics"].items():
         assert (0 <= value <= 1) if value is not None else results["reasons"][metric]
 
