@@ -11,7 +11,7 @@ from adjax.data import fingerprint, prepare
 from adjax.main import execute
 from adjax.trained import Trained
 from tests.data.trees import TREES
-from tests.test_configs import recipe
+from tests.test_configs import CONFIGS, recipe
 
 FOLDER = pathlib.Path(__file__).parent.parent / "configs/folder.py"
 # Grey and colour are mixed in it.
@@ -35,6 +35,16 @@ def test_two_categories_make_one_model_reported_by_category(tmp_path):
     assert (results["dataset"], results["category"], results["n_test"]) == ("visa", "candle,pcb1", 4)
     assert list(results["per_category"]) == ["candle", "pcb1", "mean"]
     assert "By category" in (tmp_path / "report/index.html").read_text()
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_recipe_takes_any_data_set_and_its_options(path, tmp_path):
+    TREES["mvtec_ad2"].make(tmp_path)
+    config = recipe(path).get_config()
+    given = {"data.dataset": "mvtec_ad2", "data.root": str(tmp_path), "data.category": "can"}
+    config.update_from_flattened_dict(given | {"data.options.mvtec_ad2.lighting": "shift_2"})
+    splits = run.load(config).splits
+    assert len(splits["validation"]) == 2 and [r.label for r in splits["test"]] == [0]
 
 
 @pytest.mark.slow
