@@ -5,6 +5,7 @@ checkpoint, since `finish` may change them. What lies below a field named `opt_s
 scoring never reads.
 """
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -98,12 +99,20 @@ class _explained:
 
     def __exit__(self, kind, error, trace):
         if isinstance(error, (OSError, ValueError, RuntimeError)):
+            _let_the_writers_finish()
             last = self.store.latest_step()
             kept = "no checkpoint was written before" if last is None else f"checkpoint {last} is intact"
             raise UserError(
                 f"{self.store.directory}: cannot write a checkpoint ({_reason(error)}); {kept}. "
                 "Free space there, or resume with another --workdir"
             ) from error
+
+
+def _let_the_writers_finish() -> None:
+    """The threads that write the other items fail too, each with a traceback: the message comes after the last."""
+    for thread in threading.enumerate():
+        if type(thread).__module__.startswith("orbax."):
+            thread.join(timeout=10)
 
 
 def _reason(error: Exception) -> str:

@@ -104,6 +104,8 @@ def finish(config: ConfigDict, mode: str | None) -> ConfigDict:
             config.method.width = 0.25
         if "features" in config.method:
             config.method.features = (4, 8)
+        if "levels" in config.method:
+            config.method.levels = (4, 8)
         if "multiples" in config.method:
             config.method.multiples = (1, 2)
     return config.lock()

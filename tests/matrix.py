@@ -3,7 +3,9 @@
 Axes: b batch, h height, w width.
 """
 
+import functools
 import inspect
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -12,15 +14,18 @@ import numpy as np
 import optax
 
 from adjax import parallel
+from adjax.methods import METHODS
 from adjax.types import Info, Method
 
-SIDE, BATCH, STEPS = 32, 16, 180
+SIDE, BATCH, STEPS = 32, 16, 150
+OPTIMISED = {"xla_backend_optimization_level": 1}  # conftest has 0: for a program that runs often it is too slow
 # What a factory takes of it, it gets.
 SMALL = {"tx": optax.adam(4e-3), "width": 0.25, "latent": 24, "features": (4, 8), "base": 2, "multiples": (1, 2)}
-SMALL |= {"window": 5}  # px of a mean over a map; defaults are for 256 px
+SMALL |= {"levels": (4, 8, 16), "window": 5, "cells": (4,)}  # the sizes in px: defaults are for 256 px
 
 
-def build(factory) -> Method:
+@functools.cache  # jax.jit compiles a function once; built anew it is another function
+def build(factory: Callable) -> Method:
     known = inspect.signature(factory).parameters
     return factory(**{name: value for name, value in SMALL.items() if name in known})
 
@@ -59,26 +64,52 @@ class Fitted(NamedTuple):
     losses: list[dict[str, float]]
 
 
-def train(method: Method, *, steps: int = STEPS, devices: int = 1, seed: int = 0) -> Fitted:
-    """All phases, on batches that any number of devices sees alike."""
+def start(method: Method, seed: int = 0) -> Any:
+    """A fresh state, on the host."""
+    info = Info({"train": 128, "calibration": 128}, dict.fromkeys(method.phases, STEPS), BATCH)
+    images = batch(normals(BATCH, seed=7))
+    key = jax.random.key(seed, impl="rbg")  # as fit does: quick to compile
+    return jax.device_get(jax.jit(lambda k: method.init(k, images, info))(key))
+
+
+def train(method: Method, state: Any = None, *, steps: int = STEPS, devices: int = 1, seed: int = 0) -> Fitted:
+    """All phases, from a state of `start`, on batches that any number of devices sees alike."""
     mesh = parallel.mesh(jax.devices()[:devices])
-    images = normals(128, seed=7)
-    info = Info({"train": 128, "calibration": 128}, dict.fromkeys(method.phases, steps), BATCH)
-    key = jax.random.key(seed)
-    k_init = jax.random.key(seed, impl="rbg")  # as fit does: quick to compile
-    state = jax.jit(lambda k: method.init(k, batch(images[:BATCH]), info), out_shardings=parallel.whole(mesh))(k_init)
-    losses = []
+    state = start(method, seed) if state is None else state
+    state = jax.device_put(state, parallel.whole(mesh), may_alias=False)  # it is given away below
+    key, losses = jax.random.key(seed), []
     for index, phase in enumerate(method.phases.values()):
         k_phase = jax.random.fold_in(key, index + 1)
-        update = jax.jit(phase.update, donate_argnums=0)
+        update = jax.jit(phase.update, donate_argnums=0, compiler_options=OPTIMISED if devices == 1 else None)
         for step in range(steps):
-            picks = np.random.default_rng([seed, index, step]).integers(0, len(images), BATCH)
-            rows = {"image": images[picks], "_mask": np.ones(BATCH, bool), "texture": textures(BATCH, step)}
-            rows = {name: rows[name] for name in ("image", "_mask", *method.needs)}
-            state, scalars = update(state, parallel.put(rows, mesh), jax.random.fold_in(k_phase, step))
+            rows = parallel.put(draw(method, [seed, index, step]), mesh)
+            state, scalars = update(state, rows, jax.random.fold_in(k_phase, step))
             losses.append(scalars)
         state = phase.finish(state, jax.random.fold_in(k_phase, steps))
     return Fitted(state, jax.device_get(losses))
+
+
+def draw(method: Method, numbers: list[int]) -> dict[str, np.ndarray]:
+    """A batch to learn from: what the method asks for."""
+    images = learned()[np.random.default_rng(numbers).integers(0, 128, BATCH)]
+    rows = {"image": images, "_mask": np.ones(BATCH, bool), "texture": textures(BATCH, numbers[-1])}
+    return {name: rows[name] for name in ("image", "_mask", *method.needs)}
+
+
+@functools.cache
+def learned() -> np.ndarray:
+    return normals(128, seed=7)
+
+
+@functools.cache
+def started(name: str) -> Any:
+    return start(build(METHODS[name]))
+
+
+@functools.cache
+def fitted(name: str) -> Fitted:
+    """A method of the table, trained once in a process: its tests belong into one group of pytest-xdist."""
+    return train(build(METHODS[name]), started(name))
 
 
 def batch(images) -> dict:

@@ -10,7 +10,7 @@ import pytest
 
 from adjax import checkpoint, parallel
 from adjax.methods import METHODS, factory
-from adjax.types import Info, Method, Prediction, UserError
+from adjax.types import Method, Prediction, UserError
 
 
 def each(names):
@@ -21,39 +21,43 @@ def each(names):
 ALL = each(METHODS)
 TRAINED = each(n for n in METHODS if matrix.build(METHODS[n]).phases)
 
+IMAGES = matrix.normals(matrix.BATCH, seed=3)  # one number of images everywhere: one program to compile
+
+
+def of(name: str) -> Method:
+    return matrix.build(METHODS[name])
+
 
 @functools.cache
-def fitted(name: str):
-    return matrix.train(matrix.build(METHODS[name]))
+def short(name: str) -> matrix.Fitted:
+    return matrix.train(of(name), matrix.started(name), steps=4)
 
 
 def spec(tree):
-    return jax.tree.map(lambda x: (x.shape, x.dtype), tree)
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), tree)
 
 
 @ALL
 @pytest.mark.budget(20)
 def test_scores_and_maps_have_the_contracts_shapes(name):
-    method, state = matrix.build(METHODS[name]), fitted(name).state
-    images = matrix.normals(4, seed=3)
-    prediction = matrix.score(method, state, images)
-    assert (prediction.score.shape, prediction.score.dtype) == ((4,), np.float32)
+    method, state = of(name), matrix.fitted(name).state
+    prediction = matrix.score(method, state, IMAGES)
+    assert (prediction.score.shape, prediction.score.dtype) == ((len(IMAGES),), np.float32)
     if prediction.map is not None:
-        assert (prediction.map.shape, prediction.map.dtype) == (images.shape[:3], np.float32)
+        assert (prediction.map.shape, prediction.map.dtype) == (IMAGES.shape[:3], np.float32)
     if method.reconstruct is not None:
-        assert jax.eval_shape(method.reconstruct, state, matrix.batch(images), None).shape == images.shape
+        assert jax.eval_shape(method.reconstruct, state, matrix.batch(IMAGES), None).shape == IMAGES.shape
     if method.embed is not None:
-        assert jax.eval_shape(method.embed, state, matrix.batch(images)).shape[0] == 4
+        assert jax.eval_shape(method.embed, state, matrix.batch(IMAGES)).shape[0] == len(IMAGES)
 
 
 @TRAINED
 def test_updates_keep_the_tree(name):
-    method = matrix.build(METHODS[name])
-    info = Info({"train": 8, "calibration": 8}, dict.fromkeys(method.phases, 1), 8)
-    rows, key = matrix.batch(matrix.normals(8, seed=3)), jax.random.key(0)
-    state = jax.eval_shape(lambda k: method.init(k, rows, info), key)
+    method, mesh = of(name), parallel.mesh(jax.devices()[:1])
+    state = jax.device_put(matrix.started(name), parallel.whole(mesh))
+    rows = parallel.put(matrix.draw(method, [0]), mesh)
     for phase in method.phases.values():
-        after, scalars = jax.eval_shape(phase.update, state, rows, key)
+        after, scalars = jax.jit(phase.update, donate_argnums=0).eval_shape(state, rows, jax.random.key(0))
         assert spec(after) == spec(state)
         assert all(value.shape == () for value in scalars.values())
 
@@ -61,7 +65,7 @@ def test_updates_keep_the_tree(name):
 @TRAINED
 @pytest.mark.budget(20)
 def test_the_loss_falls(name):
-    losses = [scalars["loss/total"] for scalars in fitted(name).losses if "loss/total" in scalars]
+    losses = [scalars["loss/total"] for scalars in matrix.fitted(name).losses if "loss/total" in scalars]
     if losses:
         assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:3])
 
@@ -69,38 +73,37 @@ def test_the_loss_falls(name):
 @TRAINED
 @pytest.mark.budget(20)
 def test_planted_defects_are_found(name):
-    assert matrix.detection(matrix.build(METHODS[name]), fitted(name).state) >= 0.9
+    assert matrix.detection(of(name), matrix.fitted(name).state) >= 0.9
 
 
 @ALL
 @pytest.mark.budget(20)
 def test_a_score_does_not_depend_on_its_neighbours_or_their_order(name):
-    method, state = matrix.build(METHODS[name]), fitted(name).state
-    images = matrix.normals(6, seed=3)
-    together = matrix.score(method, state, images)
-    order = np.array([4, 2, 0, 5, 1, 3])
-    shuffled = matrix.score(method, state, images[order], order)
+    method, state = of(name), matrix.fitted(name).state
+    together = matrix.score(method, state, IMAGES)
+    order = np.random.default_rng(0).permutation(len(IMAGES))
+    shuffled = matrix.score(method, state, IMAGES[order], order)
     np.testing.assert_allclose(shuffled.score, together.score[order], rtol=1e-4, atol=1e-6)
-    alone = matrix.score(method, state, images[2:3], [2])
-    np.testing.assert_allclose(alone.score, together.score[2:3], rtol=1e-4, atol=1e-6)
+    others, _ = matrix.planted(matrix.normals(len(IMAGES), seed=4), seed=4)
+    others[2] = IMAGES[2]
+    among = matrix.score(method, state, others)
+    np.testing.assert_allclose(among.score[2], together.score[2], rtol=1e-4, atol=1e-6)
     if together.map is not None:
-        np.testing.assert_allclose(alone.map, together.map[2:3], rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(among.map[2], together.map[2], rtol=1e-3, atol=1e-5)
 
 
 @TRAINED
 @pytest.mark.budget(20)
 def test_the_same_seed_gives_the_same_bits(name):
-    method = matrix.build(METHODS[name])
-    states = [matrix.train(method, steps=4).state for _ in range(2)]
-    jax.tree.map(np.testing.assert_array_equal, *states)
+    again = matrix.train(of(name), matrix.started(name), steps=4)
+    jax.tree.map(np.testing.assert_array_equal, again.state, short(name).state)
 
 
 @TRAINED
 @pytest.mark.budget(20)
 def test_one_device_equals_two(name):
-    method = matrix.build(METHODS[name])
-    one, two = (matrix.train(method, steps=4, devices=n).losses for n in (1, 2))
-    for a, b in zip(one, two, strict=True):
+    two = matrix.train(of(name), matrix.started(name), steps=4, devices=2)
+    for a, b in zip(short(name).losses, two.losses, strict=True):
         for what in a:
             np.testing.assert_allclose(b[what], a[what], rtol=1e-4, atol=1e-6)
 
@@ -108,17 +111,14 @@ def test_one_device_equals_two(name):
 @ALL
 @pytest.mark.budget(20)
 def test_a_checkpoint_brings_back_the_same_scores(name, tmp_path):
-    method, state = matrix.build(METHODS[name]), fitted(name).state
-    info = Info({"train": 8, "calibration": 8}, dict.fromkeys(method.phases, 1), 8)
-    images = matrix.normals(4, seed=3)
+    method, state = of(name), matrix.fitted(name).state
     with checkpoint.open_store(tmp_path) as store:
         checkpoint.save(store, 1, state, {})
         checkpoint.wait(store)
-        like = jax.eval_shape(lambda k: method.init(k, matrix.batch(images), info), jax.random.key(0))
-        whole = parallel.whole(parallel.mesh(jax.devices()[:1]))
+        like, whole = spec(matrix.started(name)), parallel.whole(parallel.mesh(jax.devices()[:1]))
         jax.tree.map(np.testing.assert_array_equal, checkpoint.restore(store, 1, like, whole), state)
         found = checkpoint.restore(store, 1, like, whole, optimiser=False)
-    np.testing.assert_array_equal(matrix.score(method, found, images).score, matrix.score(method, state, images).score)
+    np.testing.assert_array_equal(matrix.score(method, found, IMAGES).score, matrix.score(method, state, IMAGES).score)
 
 
 TRIVIAL = {

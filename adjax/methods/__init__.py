@@ -3,9 +3,11 @@
 from adjax.methods.conv_ae import conv_ae
 from adjax.methods.draem import draem
 from adjax.methods.filtering_ae import filtering_ae
+from adjax.methods.inpainting import inpainting
 from adjax.methods.intensity import intensity
 from adjax.methods.local_median import local_median
 from adjax.methods.memae import memae
+from adjax.methods.riad import riad
 from adjax.methods.stain_ae import stain_ae
 from adjax.methods.vae import vae
 from adjax.types import UserError
@@ -14,9 +16,11 @@ METHODS = {
     "conv_ae": conv_ae,
     "draem": draem,
     "filtering_ae": filtering_ae,
+    "inpainting": inpainting,
     "intensity": intensity,
     "local_median": local_median,
     "memae": memae,
+    "riad": riad,
     "stain_ae": stain_ae,
     "vae": vae,
 }

@@ -3,13 +3,14 @@
 Axes: b batch, h height, w width, c channels.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
 from adjax.losses import map_l1, weighted_map
-from adjax.losses.filters import spatial_mean
 from adjax.losses.names import parse
 from adjax.nets.partial import FEATURES, PartialUNet
 from adjax.optim import gradient_update, learner, weights
@@ -25,7 +26,7 @@ def inpainting(
     hole: int = 8,
     overlap: int = 1,
     hole_weight: float = 6.0,
-    features: tuple[int, ...] = FEATURES,
+    levels: tuple[int, ...] = FEATURES,
     score: str = "l1",
     rule: str = "max",
     ema_decay: float = 0.0,
@@ -34,12 +35,12 @@ def inpainting(
 
     The moves are `hole / overlap`: 16 overlap² forward passes, one at a time. The map is the named `score` between the
     image and itself with the holes filled in, kept inside the holes and averaged where they overlapped. The loss is
-    L1: known pixels count 1, those in holes `hole_weight` (Liu et al. 2018, without perceptual and style terms).
+    L1, the mean over the known pixels and `hole_weight` times that over the holes' (after Liu et al. 2018, who divide
+    both by the number of all pixels; without perceptual and style terms). `levels` are the encoder's features.
 
     Only holes wider than a defect hide it. A filament that leaves the hole on both sides is continued through it.
     """
-    residual = weighted_map(parse(score))
-    network = PartialUNet(tuple(features))
+    residual, network, moves = weighted_map(parse(score)), PartialUNet(tuple(levels)), positions(hole, overlap)
 
     def init(key: Key, batch: Batch, info: Info):
         del info
@@ -50,42 +51,54 @@ def inpainting(
     def terms(params, stats, batch: Batch, key: Key):
         image = batch["image"]
         offsets = jax.random.randint(key, (len(image), 2), 0, PERIOD * hole)
-        known = grid(offsets, hole, *image.shape[1:3])[..., None]
+        known = grid(offsets, hole, *image.shape[1:3])
         variables = {"params": params, "batch_stats": stats}
-        filled, after = network.apply(variables, image, known, train=True, mutable=["batch_stats"])
-        error = map_l1(filled, image)[..., None]
-        parts = {"hole": error * (1.0 - known), "known": error * known}
-        return {name: spatial_mean(part)[:, 0] for name, part in parts.items()}, after["batch_stats"]
+        filled, after = network.apply(variables, image, known[..., None], train=True, mutable=["batch_stats"])
+        error = map_l1(filled, image)
+        return {"hole": mean_inside(error, 1.0 - known), "known": mean_inside(error, known)}, after["batch_stats"]
 
-    def fill(state, image):
-        """Sums over all positions of the grid: image and map inside the holes, and how often a pixel was in one."""
+    def run(state, image):
         variables = {"params": weights(state), "batch_stats": state.stats}
-
-        def step(sums, offset):
-            known = jnp.broadcast_to(grid(offset[None], hole, *image.shape[1:3])[..., None], image[..., :1].shape)
-            composite = known * image + (1.0 - known) * network.apply(variables, image, known)
-            inside = 1.0 - known[..., 0]
-            parts = inside[..., None] * composite, inside * residual(composite, image), inside
-            return jax.tree.map(jnp.add, sums, parts), None
-
-        zeros = jnp.zeros_like(image), jnp.zeros_like(image[..., 0]), jnp.zeros_like(image[..., 0])
-        sums, _ = jax.lax.scan(step, zeros, positions(hole, overlap))
-        return sums
+        images, maps, counts = fill(lambda known: network.apply(variables, image, known), image, moves, hole, residual)
+        return images / counts[..., None], maps / counts
 
     def reconstruct(state, batch: Batch, keys):
         del keys
-        images, _, counts = fill(state, batch["image"])
-        return images / counts[..., None]
+        return run(state, batch["image"])[0]
 
     def score_images(state, batch: Batch, keys) -> Prediction:
         del keys
-        images, maps, counts = fill(state, batch["image"])
-        anomaly_map = maps / counts
+        rebuilt, anomaly_map = run(state, batch["image"])
         scores = pool(anomaly_map, rule, valid_pixels(batch))
-        return Prediction(scores, anomaly_map, {"reconstruction": images / counts[..., None]})
+        return Prediction(scores, anomaly_map, {"reconstruction": rebuilt})
 
     update = gradient_update(terms, tx, loss_weights={"hole": hole_weight, "known": 1.0}, ema_decay=ema_decay)
     return Method(init, {"train": Phase(update)}, score_images, reconstruct)
+
+
+def mean_inside(error: Float[Array, "b h w"], part: Float[Array, "b h w"]) -> Float[Array, "b"]:
+    """The mean over the pixels where `part` is 1; 0 where there are none."""
+    return (error * part).sum((1, 2)) / jnp.maximum(part.sum((1, 2)), 1.0)
+
+
+def fill(
+    predict: Callable[[Array], Array],
+    image: Float[Array, "b h w c"],
+    moves: Int[Array, "p 2"],
+    hole: int,
+    residual: Callable[[Array, Array], Array],
+) -> tuple[Float[Array, "b h w c"], Float[Array, "b h w"], Float[Array, "b h w"]]:
+    """Sums over all positions of the grid: image and map inside the holes, and how often a pixel was in one."""
+
+    def step(sums, offset):
+        known = jnp.broadcast_to(grid(offset[None], hole, *image.shape[1:3])[..., None], image[..., :1].shape)
+        composite = known * image + (1.0 - known) * predict(known)
+        inside = 1.0 - known[..., 0]
+        parts = inside[..., None] * composite, inside * residual(composite, image), inside
+        return jax.tree.map(jnp.add, sums, parts), None
+
+    zeros = jnp.zeros_like(image), jnp.zeros_like(image[..., 0]), jnp.zeros_like(image[..., 0])
+    return jax.lax.scan(step, zeros, moves)[0]
 
 
 def grid(offsets: Int[Array, "b 2"], hole: int, h: int, w: int) -> Float[Array, "b h w"]:

@@ -23,7 +23,7 @@ def riad(
     tx: optax.GradientTransformation,
     cells: tuple[int, ...] = (2, 4, 8, 16),
     sets: int = 3,
-    features: tuple[int, ...] = FEATURES,
+    levels: tuple[int, ...] = FEATURES,
     drawn: int = 1,
     loss: str = "l2 + msgms + ssim",
     window: int = 21,
@@ -34,7 +34,7 @@ def riad(
 
     An update draws one of the cell sizes `cells` (in pixels) and inpaints `drawn` of the sets: the published code all
     of them, at three times the cost. A score takes the mean over all cell sizes of 1 - MSGMS, filtered by a mean over
-    `window` x `window`. Sizes as published for images of 256 px; `features` are those of the U-Net's levels.
+    `window` x `window`. Sizes as published for images of 256 px; `levels` are the features of the U-Net's levels.
 
     A filament is continued across cells that are not at least twice as wide as it: small ones hide no line.
     """
@@ -48,7 +48,7 @@ def riad(
         return learner(variables["params"], tx, stats=variables["batch_stats"], ema_decay=ema_decay)
 
     def network(image):
-        return InpaintingUNet(image.shape[-1], tuple(features))
+        return InpaintingUNet(image.shape[-1], tuple(levels))
 
     def terms(params, stats, batch: Batch, key: Key):
         image = batch["image"]

@@ -17,8 +17,9 @@ KERNELS = (7, 5, 5)  # of the encoder's first layers; 3 of the others
 class PartialConv(nn.Module):
     """Convolves what is known, scaled up by window size / sum of the mask, and tells where anything was known.
 
-    The mask has one channel, or as many as x; the mask returned has one. Beyond the border nothing is known, as in
-    the public code: an output at the border is scaled up even where all pixels are known.
+    The mask has one channel, or as many as x; the mask returned has one. Beyond the border are known zeros: without
+    holes this is the ordinary convolution. In the public code nothing is known there, so that what lies at the border
+    is scaled up; in a deep network that is a frame of wrong pixels.
     """
 
     features: int
@@ -34,7 +35,8 @@ class PartialConv(nn.Module):
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         share = mask.mean(-1, keepdims=True)  # of the channels that are known
         padding = ((0, 0), (pad, pad), (pad, pad), (0, 0))
-        known = lax.reduce_window(share, 0.0, lax.add, (1, k, k, 1), (1, s, s, 1), padding)
+        share = jnp.pad(share, padding, constant_values=1.0)
+        known = lax.reduce_window(share, 0.0, lax.add, (1, k, k, 1), (1, s, s, 1), "VALID")
         y = y * (k * k / jnp.maximum(known, 1e-8)) + bias[None, None, None]
         return jnp.where(known > 0, y, 0.0), (known > 0).astype(x.dtype)
 
@@ -44,7 +46,8 @@ class PartialUNet(nn.Module):
 
     After the published one, with fewer levels: an encoder of strides 2 (ReLU), a decoder that doubles by repeating
     (LeakyReLU 0.2) and takes the encoder's images and masks beside its own, batch normalisation in all but the first
-    and the last layer.
+    and the last layer. The last is an ordinary convolution of what is known by then, the image and its mask: rescaled
+    by how much of the image is known, the edge of a hole would show in it.
     """
 
     features: tuple[int, ...] = FEATURES
@@ -62,14 +65,15 @@ class PartialUNet(nn.Module):
             if level:
                 x = nn.BatchNorm(use_running_average=not train, momentum=0.9)(x)
             x = nn.relu(x)
-        for left, (skip, known) in zip(range(len(skips))[::-1], skips[::-1]):
+        for skip, known in skips[:0:-1]:
             mask = jnp.broadcast_to(mask, x.shape)
             x = jnp.concatenate([_double(x), skip], axis=-1)
             mask = jnp.concatenate([_double(mask), jnp.broadcast_to(known, skip.shape)], axis=-1)
             x, mask = PartialConv(skip.shape[-1])(x, mask)
-            if left:
-                x = nn.leaky_relu(nn.BatchNorm(use_running_average=not train, momentum=0.9)(x), 0.2)
-        return x
+            x = nn.leaky_relu(nn.BatchNorm(use_running_average=not train, momentum=0.9)(x), 0.2)
+        image, known = skips[0]
+        x = jnp.concatenate([_double(x), jnp.where(known > 0, image, 0.0), known], axis=-1)
+        return nn.Conv(image.shape[-1], (3, 3), padding=1)(x)
 
 
 def _double(x: Float[Array, "b h w c"]) -> Float[Array, "b 2*h 2*w c"]:

@@ -1,6 +1,6 @@
 """Planted anomalies: (key, image[, texture]) -> image, mask, severity. Pure functions of keys, all inside jit."""
 
-from adjax.synthesis.compose import batched, chain, one_of, restricted, scaled, sometimes
+from adjax.synthesis.compose import batched, chain, one_of, redrawn, restricted, scaled, sometimes
 from adjax.synthesis.cutpaste import three_way
 from adjax.synthesis.planted import Planted, Sampler, compare, painted
 from adjax.synthesis.procedural import procedural
@@ -17,6 +17,7 @@ __all__ = [
     "one_of",
     "painted",
     "procedural",
+    "redrawn",
     "restricted",
     "scaled",
     "sometimes",

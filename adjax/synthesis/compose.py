@@ -1,4 +1,4 @@
-"""Samplers of samplers: one of several, several after each other, sometimes, only here, weaker, and in batches.
+"""Samplers of samplers: one of several, several after each other, sometimes, until, only here, weaker, in batches.
 
 Axes: b batch, h height, w width, c channels.
 """
@@ -52,6 +52,17 @@ def sometimes(sampler: Sampler, probability: float) -> Sampler:
         happens = jax.random.uniform(k_happens) < probability
         planted = of_bits(lambda k: sampler(k, image, texture).image, key)
         return compare(image, jax.lax.cond(happens, planted, lambda _: image, jax.random.key_data(k_sample)))
+
+    return sample
+
+
+def redrawn(sampler: Sampler, tries: int = 16) -> Sampler:
+    """Draws until something changed; after so many tries the image stays as it is."""
+
+    def sample(key: Key, image: Image, texture: Image | None = None) -> Planted:
+        going = lambda carry: (carry[0] < tries) & ~carry[1].mask.any()
+        draw = lambda carry: (carry[0] + 1, sampler(jax.random.fold_in(key, carry[0]), image, texture))
+        return jax.lax.while_loop(going, draw, (jnp.int32(0), compare(image, image)))[1]
 
     return sample
 

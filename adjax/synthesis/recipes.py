@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from adjax.synthesis import contents, shapes
-from adjax.synthesis.compose import one_of, restricted
+from adjax.synthesis.compose import one_of, redrawn, restricted
 from adjax.synthesis.confetti import confetti
 from adjax.synthesis.cutpaste import cutpaste, scar
 from adjax.synthesis.nsa import nsa
@@ -42,9 +42,8 @@ def realnet(strength: tuple[float, float] = (0.5, 1.0), foreground: Callable | N
 
 def glass(mean: float = 0.5, sigma: float = 0.1, bounds: tuple[float, float] = (0.2, 0.8)) -> Sampler:
     """GLASS's anomalies of the image (Chen et al. 2024, arXiv 2407.09359): one Perlin blob field, or the union or the
-    intersection of two, a third each; opacity 1 − β, β ~ N(mean, sigma²) cut to `bounds`. Needs a texture.
-
-    Empty masks are not drawn again.
+    intersection of two, a third each, until it is not empty; opacity 1 − β, β ~ N(mean, sigma²) cut to `bounds`.
+    Needs a texture.
     """
     one = shapes.perlin()
 
@@ -55,7 +54,7 @@ def glass(mean: float = 0.5, sigma: float = 0.1, bounds: tuple[float, float] = (
         both = jax.lax.select_n(rule, first, jnp.maximum(first, second), jnp.minimum(first, second))
         return both * (1.0 - jnp.clip(mean + sigma * jax.random.normal(k_opacity), *bounds))
 
-    return painted(shape, contents.given())
+    return redrawn(painted(shape, contents.given()))
 
 
 def stain(blur: float = 0.0, irregularity: float = 0.1) -> Sampler:

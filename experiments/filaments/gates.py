@@ -17,6 +17,7 @@ import argparse
 import hashlib
 import json
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -103,13 +104,21 @@ def tabulate(records: list[dict], kinds: list[str], level: str) -> dict[str, dic
     return {k: summarise(k, rows, normals, sizes, level) for k, rows in groups.items() if len(rows) >= 4}
 
 
-def gather(cache: Path | None, kinds: list[str], seed: int, how: dict, wanted: int, most: int) -> list[dict]:
-    """Records of `wanted` images per type, and of up to `most` for types whose figures are still uncertain."""
+def gather(
+    cache: Path | None, kinds: list[str], seed: int, how: dict, wanted: int, most: int, minutes: float = np.inf
+) -> list[dict]:
+    """Records of `wanted` images per type, and of up to `most` for types whose figures are still uncertain.
+
+    After `minutes` it gives up; what has been measured by then is in the cache.
+    """
+    until = time.monotonic() + 60 * minutes
     lines = cache.read_text().splitlines() if cache and cache.exists() else []
     records, lock = [json.loads(line) for line in lines], threading.Lock()
     done = {(r["kind"], r["index"]) for r in records}
 
     def one(job: tuple[str, int]) -> None:
+        if time.monotonic() > until:
+            return
         record = measure(*job, seed, how) or {"kind": job[0], "index": job[1], "hidden": True}
         with lock:
             records.append(record)
@@ -123,6 +132,8 @@ def gather(cache: Path | None, kinds: list[str], seed: int, how: dict, wanted: i
         work = [(k, KINDS.index(k) + len(KINDS) * i) for i in range(wanted) for k in chosen]
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(one, [job for job in work if job not in done]))
+        if time.monotonic() > until:
+            raise SystemExit(f"{minutes} minutes are over with {len(records)} images: call again to go on")
         done |= set(work)
         table = tabulate([r for r in records if "hidden" not in r], kinds, how["level"])
         chosen = [k for k in kinds if uncertain(table.get(k))]
@@ -156,13 +167,14 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=0, help="per type whose figures are still uncertain")
     parser.add_argument("--types", default=",".join(KINDS))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=np.inf, help="stop after so long")
     parser.add_argument("--cache", default="", help="folder for the images' records")
     parser.add_argument("--out", default="")
     a = parser.parse_args()
     how, kinds = {"level": a.level, "optics": a.optics, "size": a.size}, a.types.split(",")
     name = f"{a.level}_{a.optics}_{a.size}_{a.seed}_{sources()}.jsonl"
     cache = Path(a.cache) / name if a.cache else None
-    records = gather(cache, kinds, a.seed, how, a.images, max(a.images, a.most))
+    records = gather(cache, kinds, a.seed, how, a.images, max(a.images, a.most), a.minutes)
     table = tabulate(records, kinds, a.level)
     show(table)
     means = [[r["statistics"][i][0] for r in records] for i in (0, 1)]

@@ -15,7 +15,7 @@ from PIL import Image
 from scipy import fft, stats
 
 from adjax.data.filaments import shows
-from adjax.synthesis.filaments import KINDS, defective, image_key
+from adjax.synthesis.filaments import KINDS, OPTICS, defective, image_key
 
 REMOVED = ("broken", "thinned", "scratch")
 EXTENDED = ("density", "orientation", "curvature", "width", "blur", "noise", "film")
@@ -150,9 +150,10 @@ def measure(kind: str, index: int, seed: int, how: dict) -> dict | None:
         record["discs"] = discwise(pair, responses, plain, rng)
         near = "free"
     else:
-        near = "pores" if kind in REMOVED else "strands"
+        removed = kind in REMOVED and not (kind == "scratch" and OPTICS[how["optics"]].additive)  # there it glows
+        near = "pores" if removed else "strands"
         record["b"] = pixelwise(responses, pair.visible, negatives[near], rng)
-        if kind in REMOVED:
+        if removed:
             record["beside"] = record["b"]
             flat = responses.reshape(len(responses), -1)
             at = matched(pair.visible, negatives["free"], negatives["away"], rng)

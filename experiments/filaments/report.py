@@ -26,7 +26,8 @@ def gates(path: Path) -> str:
         fails = ", ".join(row["fails"]) or "none"
         lines.append("| " + " | ".join([kind, str(row["images"]), *figures, f"{row['oracle']:.3f}", fails]) + " |")
     beside = ", ".join(f"{k} {cell(row, 'beside')}" for k, row in report["types"].items() if "beside" in row)
-    head = f"### {setting['level']}, {setting['optics']}, {setting['size']} px, version {setting['version']}\n\n"
+    head = f"### {setting['level']}, {setting['optics']}, {setting['size']} px, version {setting['version']}"
+    head += f", seed {setting['seed']}\n\n"
     largest = max(row[k]["error"] for row in report["types"].values() for k in ("b", "c", "image", "png") if k in row)
     tail = f"\n\nLargest standard error {largest:.3f}. Kolmogorov-Smirnov p of mean greys {setting['ks_p']:.2f}."
     return head + "\n".join(lines) + tail + f" Against pores within 3 px of a strand, unmatched: {beside}."

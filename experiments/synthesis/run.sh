@@ -7,7 +7,7 @@ venv=${VENV:-.venv}
 if [ ! -x "$venv/bin/python" ]; then
   python3 -m venv "$venv"
   "$venv/bin/pip" install -q jax==0.10.2 jaxtyping numpy==2.4.6 scipy==1.17.1 scikit-image==0.26.0 pillow imageio \
-    matplotlib "opencv-python-headless<5" six shapely elpv-dataset
+    einops matplotlib "opencv-python-headless<5" six shapely elpv-dataset
   "$venv/bin/pip" install -q --no-deps imgaug==0.4.0  # asks for another build of OpenCV
 fi
 root=$(cd ../.. && pwd)

@@ -10,7 +10,7 @@ import pytest
 from adjax.methods.inpainting import grid, inpainting, positions
 from adjax.types import Info, UserError
 
-pytestmark = [pytest.mark.budget(30), pytest.mark.slow]  # slow until the table of methods has what it tests
+pytestmark = pytest.mark.budget(30)  # cold, compilation is most of it
 
 
 @pytest.mark.parametrize(("hole", "overlap"), [(4, 1), (4, 2), (8, 1), (6, 3)])
@@ -36,7 +36,7 @@ def test_a_hole_that_cannot_move_evenly_is_refused():
 
 
 def small(images):
-    method = inpainting(tx=optax.sgd(0.0), hole=8, features=(4, 8))
+    method = inpainting(tx=optax.sgd(0.0), hole=8, levels=(4, 8))
     rows, info = matrix.batch(images), Info({"train": 2}, {"train": 1}, 2)
     state = jax.jit(lambda key: method.init(key, rows, info))(jax.random.key(0, impl="rbg"))
     return method, state

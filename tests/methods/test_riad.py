@@ -11,7 +11,7 @@ from adjax.methods.riad import assemble, erased, partitions, riad
 from adjax.nets.inpainting_unet import InpaintingUNet
 from adjax.types import Info
 
-pytestmark = [pytest.mark.budget(30), pytest.mark.slow]  # slow until the table of methods has what it tests
+pytestmark = pytest.mark.budget(30)  # cold, compilation is most of it
 
 
 def owners(cell, sets, h, w):
@@ -73,7 +73,7 @@ def test_more_sets_drawn_are_more_passes_and_a_larger_loss():
     losses = []
     rows, info = matrix.batch(matrix.normals(4, seed=0)), Info({"train": 4}, {"train": 1}, 4)
     for drawn in (1, 3):
-        method = riad(tx=optax.sgd(0.0), features=(4, 8), drawn=drawn)
+        method = riad(tx=optax.sgd(0.0), levels=(4, 8), drawn=drawn)
         state = jax.jit(lambda key, method=method: method.init(key, rows, info))(jax.random.key(0, impl="rbg"))
         _, scalars = jax.jit(method.phases["train"].update)(state, rows, jax.random.key(1))
         losses.append(scalars["loss/l2"])

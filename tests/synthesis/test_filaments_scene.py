@@ -18,6 +18,7 @@ from adjax.synthesis.filaments import (
     edits,
     geometry,
     image_key,
+    matter,
     plan,
     scene,
     sensor,
@@ -160,6 +161,37 @@ def test_textures_keep_the_mean_grey(pairs, name):
     y, x = np.mgrid[:SIZE, :SIZE]
     disc = np.hypot(x - pair.plan.x[0], y - pair.plan.y[0]) < 1.1 * pair.plan.extent[0]
     assert np.mean(pair.ideal[1][disc]) == pytest.approx(np.mean(pair.ideal[0][disc]), rel=0.02)
+
+
+def drawn_discs(kind, size):
+    """A plan of defects of `kind` at L4, where they are smallest, on a canvas of `size`."""
+    strands = scene.strands_of(image_key(0, 0, 0), "L4", "sem", SIZE)
+    return jax.vmap(lambda k: plan.draw(strands, kind, LEVELS["L4"], size, k))(jax.random.split(jax.random.key(0), 16))
+
+
+def test_the_smallest_textures_have_the_area_that_counts_as_visible():
+    kinds = jnp.arange(len(plan.TYPES["texture"]))
+    extent = np.asarray(jax.jit(jax.vmap(lambda k: drawn_discs(k, 1024).extent))(kinds))
+    least = extent[..., None, None] * 0.8  # the mask ends where the disc's weight is one half
+    y, x = np.mgrid[-24:25, -24:25]
+    assert np.sum(np.hypot(y, x) < least, axis=(-2, -1)).min() >= 500 and len(np.unique(extent)) > 100
+
+
+def test_levelling_dims_pores_and_strands_alike_where_light_adds():
+    rng = np.random.default_rng(0)
+    clean = jnp.asarray(rng.uniform(0.05, 0.15, (64, 64)), jnp.float32)
+    one = jax.tree.map(lambda u: u[0], jax.jit(lambda: drawn_discs(jnp.int32(KINDS.index("width")), 64))())
+    one = one._replace(active=jnp.array([1.0, 0.0, 0.0]), extent=jnp.full(3, 20.0))
+    one = one._replace(x=jnp.full(3, 31.0), y=jnp.full(3, 31.0))
+    image = clean.at[16:32].add(0.1)
+    kind = KINDS.index("width")
+    out = np.asarray(matter.texture(clean, image, kind, one, LEVELS["L2"], OPTICS["fluorescence"])[0])
+    disc = np.hypot(*(np.mgrid[:64, :64] - 31)) < 22
+    assert np.mean(out[disc]) == pytest.approx(float(np.mean(clean[disc])), rel=1e-3)
+    assert np.array_equal(out[~disc], image[~disc])
+    factor = (out / np.asarray(image))[:63, :63]
+    assert 0.3 < factor[31, 31] < 0.8
+    np.testing.assert_allclose(factor, factor[::-1], rtol=1e-5)
 
 
 @pytest.mark.budget(45, "two hundred scenes, ten of every type, rendered with their twins")

@@ -1,5 +1,7 @@
 """What every synthesis promises: exact masks, values in range, one result per key, alone, in batches and on devices."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,18 @@ import pytest
 from jax.sharding import NamedSharding
 
 from adjax import parallel
-from adjax.synthesis import SYNTHESES, TEXTURED, batched, chain, one_of, restricted, scaled, sometimes, synthesis
+from adjax.synthesis import (
+    SYNTHESES,
+    TEXTURED,
+    batched,
+    chain,
+    one_of,
+    redrawn,
+    restricted,
+    scaled,
+    sometimes,
+    synthesis,
+)
 from adjax.synthesis.cutpaste import cutpaste
 from adjax.synthesis.planted import compare
 from adjax.synthesis.recipes import erasing
@@ -30,6 +43,12 @@ def key():
     return jax.random.key(7)
 
 
+@functools.cache
+def planter(name):
+    """Compiled once for each size of images."""
+    return jax.jit(batched(synthesis(name)))
+
+
 def plant(sampler, images, textures=None, key=None):
     made = jax.jit(batched(sampler))(jax.random.key(7) if key is None else key, images, textures)
     return jax.tree.map(np.asarray, made)
@@ -39,7 +58,7 @@ def plant(sampler, images, textures=None, key=None):
 @pytest.mark.parametrize("name", SYNTHESES)
 def test_the_mask_is_where_the_image_changed(name, channels):
     images, textures = pictures(channels, 0), pictures(channels, 1)
-    made = plant(synthesis(name), images, textures)
+    made = jax.device_get(planter(name)(key(), images, textures))
     assert made.image.dtype == np.float32 and made.image.min() >= 0 and made.image.max() <= 1
     np.testing.assert_array_equal(made.mask, np.any(made.image != images, axis=-1))
     change = np.abs(made.image - images).mean(-1)
@@ -52,8 +71,7 @@ def test_the_mask_is_where_the_image_changed(name, channels):
 @pytest.mark.parametrize("name", SYNTHESES)
 def test_a_key_gives_one_result_alone_and_in_batches(name):
     images, textures = pictures(3, 0), pictures(3, 1)
-    sampler = jax.jit(batched(synthesis(name)))
-    made, again, other = (sampler(jax.random.key(k), images, textures) for k in (7, 7, 8))
+    made, again, other = (planter(name)(jax.random.key(k), images, textures) for k in (7, 7, 8))
     for first, second in zip(made, again):
         np.testing.assert_array_equal(first, second)
     assert np.any(other.image != made.image)
@@ -65,10 +83,10 @@ def test_a_key_gives_one_result_alone_and_in_batches(name):
 @pytest.mark.parametrize("name", SYNTHESES)
 def test_two_devices_plant_as_one(name):
     images, textures = pictures(3, 0), pictures(3, 1)
-    made = plant(synthesis(name), images, textures)
+    made = planter(name)(key(), images, textures)
     mesh = parallel.mesh(jax.devices()[:2])
     split = jax.device_put((images, textures), NamedSharding(mesh, parallel.DATA))
-    for single, double in zip(made, jax.jit(batched(synthesis(name)))(key(), *split)):
+    for single, double in zip(made, planter(name)(key(), *split)):
         np.testing.assert_allclose(double, single, atol=1e-5)
 
 
@@ -98,6 +116,25 @@ def test_strength_scales_the_change():
     np.testing.assert_allclose(half.image - images, 0.5 * (whole.image - images), atol=1e-6)
     np.testing.assert_allclose(half.severity, 0.5 * whole.severity, rtol=1e-4)
     assert not plant(scaled(erasing(), 0.0, 0.0), images).mask.any()
+
+
+def test_a_sampler_is_asked_until_something_changed():
+    """One try in ten changes the image; of 100 images all are changed, none if only failures can be drawn."""
+    image = jnp.full((4, 4, 1), 0.5)
+    rarely = lambda key, image, texture: compare(image, jnp.where(jax.random.uniform(key) < 0.1, image + 0.1, image))
+    never = lambda key, image, texture: compare(image, image)
+    keys = jax.random.split(key(), 100)
+    changed = lambda sampler: np.asarray(jax.vmap(lambda k: sampler(k, image).mask.any())(keys))
+    assert 0 < changed(lambda k, image: rarely(k, image, None)).mean() < 0.3
+    assert changed(redrawn(rarely, 200)).all()
+    assert not changed(redrawn(never, 3)).any()
+
+
+def test_glass_leaves_no_image_as_it_is():
+    image, texture = np.zeros((16, 16, 1), np.float32), np.ones((16, 16, 1), np.float32)
+    draw = lambda k: synthesis("glass", mean=0.3)(k, image, texture).mask
+    masks = jax.jit(lambda keys: jax.lax.map(draw, keys))(jax.random.split(key(), 60))
+    assert masks.any((1, 2)).all()
 
 
 def test_a_chain_masks_what_all_its_links_changed():

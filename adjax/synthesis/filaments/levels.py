@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-VERSION = "1.2.0"  # of the images: any change of a single grey value raises it
+VERSION = "1.3.0"  # of the images: any change of a single grey value raises it
 REFERENCE = 1024  # px: strand counts are given for this side and scale with the side, so that coverage stays
 
 

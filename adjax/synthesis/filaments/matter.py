@@ -100,7 +100,8 @@ def bodies(below: Array, image: Array, kind, plan: Plan, level: Level, optics: O
     size = below.shape[0]
     low, high = optics.grey
     dark = plan.traits[:, 8] < 0.25
-    greys = optics.ground + (low + high - 2.0 * optics.ground) * (0.15 + 0.4 * plan.traits[:, 9])
+    least = jnp.where(kind == KINDS.index("speck"), 0.27, 0.125)
+    greys = optics.ground + (low + high - 2.0 * optics.ground) * (least + 0.4 * plan.traits[:, 9])
     label = jnp.zeros_like(below)
     shadow = optics.shadow * level.shadow
     smooth = sensor.wide_blur(image[None], 10.0)[0]
@@ -136,7 +137,7 @@ def regions(plan: Plan, size: int) -> tuple[Float[Array, "i h w"], Float[Array, 
     return weights, jnp.max(jnp.where(weights > 0.5, number, 0.0), axis=0)
 
 
-def texture(clean: Array, image: Array, kind, plan: Plan, level: Level) -> tuple[Array, Array, Array]:
+def texture(clean: Array, image: Array, kind, plan: Plan, level: Level, optics: Optics) -> tuple[Array, Array, Array]:
     """(image, noisiness, labels) of the texture family: blurred, noisier, or with the twin's mean grey restored."""
     weights, label = regions(plan, clean.shape[0])
     weight = jnp.max(weights, axis=0)
@@ -148,10 +149,11 @@ def texture(clean: Array, image: Array, kind, plan: Plan, level: Level) -> tuple
         return image + 0.9 * weight * (mean + RAISED * (soft - mean) - image)
 
     def levelled(image):
-        """Every disc has the mean grey of its twin."""
+        """Every disc has the mean grey of its twin, by an offset; where light adds by a factor, or pores go black."""
+        step = weights * (image[None] if optics.additive else 1.0)
         missing = jnp.sum(jnp.where(weights > 0, (clean - image)[None], 0.0), axis=(1, 2))
-        missing = missing / jnp.maximum(jnp.sum(weights, axis=(1, 2)), 1.0)
-        return image + jnp.sum(weights * missing[:, None, None], axis=0)
+        missing = missing / jnp.maximum(jnp.sum(step, axis=(1, 2)), 1.0)
+        return image + jnp.sum(step * missing[:, None, None], axis=0)
 
     noisy = kind == KINDS.index("noise")
     power = jnp.exp(plan.side[0] * level.strength * (0.5 + 0.4 * plan.severity[0]))

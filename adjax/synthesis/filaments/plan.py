@@ -27,11 +27,12 @@ REGION = 16.0  # px, for counting neighbours
 GRAZING = 0.44  # radians: 25 degrees
 TRAITS = 10
 SMALLEST = 2.8  # px, radius
+SMALLEST_TEXTURE = 16.0  # px at the reference side: the mask, of 0.8 radii, then has the 500 px that count as visible
 DEPTH = {"film": (0.5, 1.0), "speck": (0.4, 1.0)}  # share of the strands beneath a body; others (0.1, 0.8)
 VISIBLE = 0.3  # depth of the strands that are deformed first: deeper ones are mostly hidden
 ANCHORED = ("blob", "speck", "flake")  # bodies that lie on strands: in a pore their surroundings would tell
 BRIGHT = ("merged", "bent")  # on upper strands: what they change is partly a pore, and darker than crossings
-CROWDED = {"thickened": 0.5, "beaded": 1.0}  # among many strands, where crossings are: weight of 80 px of strand
+CROWDED = {"thickened": 0.5, "beaded": 1.0, "speck": 0.4}  # among many strands, as crossings: weight of 80 px of strand
 DARK = ("thickened", "beaded")  # on lower strands: added matter is as grey as most strands and no greyer
 NARROW, WIDE = ("thickened", "beaded"), ("thinned",)  # so that no width leaves the range of normal strands
 CROSSED = {"beaded": 0.8}  # least share near a crossing: what looks like a bead in normal images is a crossing
@@ -124,8 +125,10 @@ def draw(strands: geometry.Strands, kind, level: Level, size: int, key) -> Plan:
     active = (jnp.arange(INSTANCES, dtype=jnp.float32) < number).astype(jnp.float32)
     low, high = (jnp.asarray(np.array([EXTENT[k][end] for k in KINDS], np.float32))[kind] for end in (0, 1))
     shrink = level.size * min(1.0, size / 400)
-    extent = jnp.maximum((low + (high - low) * traits[:, 0]) * shrink, SMALLEST)
-    on_strand = (kind >= len(TYPES["texture"])) & (kind < len(TYPES["texture"] + TYPES["deformation"]))
+    is_texture = kind < len(TYPES["texture"])
+    low = jnp.maximum(low * shrink, jnp.where(is_texture, SMALLEST_TEXTURE * size / geometry.REFERENCE, 0.0))
+    extent = jnp.maximum(low + (jnp.maximum(high * shrink, low) - low) * traits[:, 0], SMALLEST)
+    on_strand = ~is_texture & (kind < len(TYPES["texture"] + TYPES["deformation"]))
     margin = jnp.minimum(extent + 8.0, 0.3 * size)
     x, y = (margin + (size - 1 - 2 * margin) * traits[:, j] for j in (1, 2))
     low_depth, high_depth = (jnp.asarray([DEPTH.get(k, (0.1, 0.8))[end] for k in KINDS])[kind] for end in (0, 1))

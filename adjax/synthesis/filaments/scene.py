@@ -107,6 +107,8 @@ def compose_pair(key, kind, attempt, *, level: str, optics: str, size: int) -> t
 
     def branch(name):
         edit = _EDITS.get(name, lambda strands, plan, level: edits.none(strands))
+        if name == "scratch":
+            edit = partial(edit, additive=OPTICS[optics].additive)
         return lambda strands: edit(strands, plan, LEVELS[level])
 
     edit = lax.switch(kind, [branch(name) for name in KINDS], strands)
@@ -155,7 +157,7 @@ def alter(
         return image + picture.through[1] * (below - picture.below[1]), still[0], label
 
     def change_texture(image):
-        return matter.texture(clean, image, kind, plan, LEVELS[level])
+        return matter.texture(clean, image, kind, plan, LEVELS[level], OPTICS[optics])
 
     which = jnp.where(matter.is_texture(kind), 1, jnp.where(matter.is_body(kind), 2, 0))
     branches = (lambda image: (image, *still), change_texture, add_bodies)

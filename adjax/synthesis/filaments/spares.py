@@ -102,13 +102,13 @@ def fibre(strands: Strands, plan: Plan, level: Level) -> Edit:
     return put(edit, 1, z=z + 1e-5, soft=jnp.full(INSTANCES, 2.0), **inner)
 
 
-def scratch(strands: Strands, plan: Plan, level: Level) -> Edit:
-    """A dark straight line in the substrate, beneath every strand."""
-    ground = 0.17 * scale_of(strands)
+def scratch(strands: Strands, plan: Plan, level: Level, additive: bool) -> Edit:
+    """A straight line in the substrate, beneath every strand: dark, or, where light adds, full of blotted dye."""
     x, y, s = line(strands, plan, jnp.zeros(INSTANCES))
     alive = (jnp.abs(s) < plan.extent[:, None]).astype(jnp.float32) * plan.active[:, None]
     r = (1.3 + plan.severity)[:, None] + 0.0 * s
-    grey = jnp.full_like(s, 0.55 * ground)
+    blots = 1.0 + 0.4 * jnp.sin(2 * np.pi * s / (12.0 + 8.0 * plan.traits[:, 6:7]))
+    grey = scale_of(strands) * (0.4 * blots if additive else jnp.full_like(s, 0.55 * 0.17))
     return put(none(strands), 0, x=x, y=y, r=r, g=grey, alive=alive, z=jnp.full(INSTANCES, -1.0))
 
 

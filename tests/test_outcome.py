@@ -1,0 +1,19 @@
+"""What results.json says of the code that made it."""
+
+import subprocess
+
+from adjax.outcome import commit
+
+
+def test_the_commit_is_named_and_changes_show(tmp_path):
+    git = ["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    package = tmp_path / "adjax"
+    package.mkdir()
+    assert commit(package) == "unknown"
+    (package / "code.py").write_text("x = 1\n")
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "Begin"]):
+        subprocess.run([*git, *command], check=True)
+    head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout
+    assert commit(package) == head[:12]
+    (package / "code.py").write_text("x = 2\n")
+    assert commit(package) == f"{head[:12]}-dirty"
