@@ -52,11 +52,17 @@ def pictures(workdir: pathlib.Path) -> list[np.ndarray]:
     limits = (float(np.quantile(anomaly_map, 0.01)), float(anomaly_map.max()))
     truth = np.full((*image.shape[:2], 1), 0.5) if mask is None else mask[..., None].astype(float)
     rebuilt = np.asarray(prediction.aux["reconstruction"][0])
-    return [shown(image), shown(rebuilt), colour(anomaly_map, limits), shown(truth)]
+    return [framed(p) for p in (shown(image), shown(rebuilt), colour(anomaly_map, limits), shown(truth))]
 
 
 def shown(image: np.ndarray) -> np.ndarray:
     return np.broadcast_to(np.uint8(np.clip(image, 0, 1) * 255 + 0.5), (*image.shape[:2], 3))
+
+
+def framed(picture: np.ndarray) -> np.ndarray:
+    """In a corner of a white square of SIDE px."""
+    h, w, _ = picture.shape
+    return np.pad(picture, ((0, SIDE - h), (0, SIDE - w), (0, 0)), constant_values=255)
 
 
 def row(name: str, workdirs: list[pathlib.Path]) -> np.ndarray:

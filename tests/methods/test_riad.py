@@ -68,6 +68,7 @@ def test_an_erased_pixel_has_no_part_in_its_set():
     assert np.any(slope[owner != 0] != 0)
 
 
+@pytest.mark.slow  # compiles two updates; what is drawn is tested above
 def test_more_sets_drawn_are_more_passes_and_a_larger_loss():
     """Of an untrained network, whose inpaintings are all wrong."""
     losses = []

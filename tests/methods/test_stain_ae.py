@@ -48,19 +48,17 @@ def test_textured_syntheses_ask_for_a_texture():
 
 
 @pytest.mark.slow
-@pytest.mark.budget(45)  # three trainings
+@pytest.mark.budget(45)  # two trainings
 def test_without_corruption_the_skips_give_back_what_was_never_seen(monkeypatch):
-    """The collapse to the identity: what is planted is rebuilt as well as what is normal. Without skips, or with
-    stains to remove, it isn't."""
+    """The collapse to the identity: trained on squares of random grey with nothing planted, a network with skips
+    rebuilds stripes too, which it never saw; the code alone can't."""
     monkeypatch.setitem(SYNTHESES, "nothing", lambda: lambda key, image, texture: compare(image, image))
-    normal = matrix.normals(16, seed=11)
-    planted, masks = matrix.planted(normal, seed=11)
-    ratios = {}
-    for synthesis, skips in (("nothing", True), ("nothing", False), ("stain", True)):
-        method = stain_ae(tx=matrix.SMALL["tx"], synthesis=synthesis, skips=skips, width=0.25, score="l2")
-        state = matrix.train(method, steps=100).state
-        of_normal, of_planted = (matrix.score(method, state, images).map for images in (normal, planted))
-        ratios[synthesis, skips] = of_planted[masks].mean() / of_normal[masks].mean()
-    print(ratios)
-    collapsed = ratios.pop(("nothing", True))
-    assert collapsed < 3 and min(ratios.values()) > 3 * collapsed, (collapsed, ratios)
+    errors = {}
+    for skips in (True, False):
+        method = stain_ae(tx=matrix.SMALL["tx"], synthesis="nothing", skips=skips, width=0.25, score="l2")
+        state, update = matrix.start(method), jax.jit(method.phases["train"].update)
+        for step in range(150):
+            rows = {"image": matrix.textures(16, step), "_mask": np.ones(16, bool)}
+            state, _ = update(state, rows, jax.random.key(step))
+        errors[skips] = matrix.score(method, state, matrix.normals(16, seed=11)).map.mean()
+    assert errors[True] < 0.2 * errors[False], errors
