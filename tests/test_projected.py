@@ -3,8 +3,6 @@
 Axes: b batch, h height, w width, c channels, n pixels.
 """
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import matrix
@@ -94,16 +92,19 @@ def test_a_method_without_reconstruction_is_refused():
         transforms.projected(intensity())
 
 
-@functools.cache
 def trained(name: str):
-    method = matrix.build(METHODS[name])
-    return method, matrix.train(method).state
+    return matrix.build(METHODS[name]), matrix.fitted(name).state
+
+
+def group(name: str, *marks):
+    """In the process that trains the method for the matrix too."""
+    return pytest.param(name, marks=[pytest.mark.xdist_group(name), *marks])
 
 
 PROJECTABLE = pytest.mark.parametrize(
     "name",
     [
-        n if n in ("conv_ae", "vae", "memae") else pytest.param(n, marks=pytest.mark.slow)
+        group(n, *([] if n in ("conv_ae", "vae", "memae") else [pytest.mark.slow]))
         for n in METHODS
         if matrix.build(METHODS[n]).reconstruct is not None
     ],
@@ -141,6 +142,7 @@ def test_the_energy_falls(name):
     assert (np.diff(energy, axis=0) < 0).mean() >= 0.95
 
 
+@pytest.mark.xdist_group("conv_ae")
 @pytest.mark.budget(45)  # a training, where this test runs first
 def test_it_composes_with_tiles():
     """Two tiles side by side, each projected as if it were alone."""

@@ -54,26 +54,35 @@ def inpainting(
         known = grid(offsets, hole, *image.shape[1:3])
         variables = {"params": params, "batch_stats": stats}
         filled, after = network.apply(variables, image, known[..., None], train=True, mutable=["batch_stats"])
-        error = map_l1(filled, image)
-        return {"hole": mean_inside(error, 1.0 - known), "known": mean_inside(error, known)}, after["batch_stats"]
+        error, counted = map_l1(filled, image), 1.0 - ignored(batch)
+        parts = {"hole": counted * (1.0 - known), "known": counted * known}
+        return {name: mean_inside(error, part) for name, part in parts.items()}, after["batch_stats"]
 
-    def run(state, image):
-        variables = {"params": weights(state), "batch_stats": state.stats}
-        images, maps, counts = fill(lambda known: network.apply(variables, image, known), image, moves, hole, residual)
+    def run(state, batch: Batch):
+        variables, image = {"params": weights(state), "batch_stats": state.stats}, batch["image"]
+        forward = lambda known: network.apply(variables, image, known)
+        errors = lambda rebuilt: residual(rebuilt, image, batch.get("_ignore"))
+        images, maps, counts = fill(forward, image, moves, hole, errors)
         return images / counts[..., None], maps / counts
 
     def reconstruct(state, batch: Batch, keys):
         del keys
-        return run(state, batch["image"])[0]
+        return run(state, batch)[0]
 
     def score_images(state, batch: Batch, keys) -> Prediction:
         del keys
-        rebuilt, anomaly_map = run(state, batch["image"])
+        rebuilt, anomaly_map = run(state, batch)
         scores = pool(anomaly_map, rule, valid_pixels(batch))
         return Prediction(scores, anomaly_map, {"reconstruction": rebuilt})
 
     update = gradient_update(terms, tx, loss_weights={"hole": hole_weight, "known": 1.0}, ema_decay=ema_decay)
     return Method(init, {"train": Phase(update)}, score_images, reconstruct)
+
+
+def ignored(batch: Batch) -> Float[Array, "b h w"]:
+    """1 where a pixel counts nowhere."""
+    image = batch["image"]
+    return batch["_ignore"].astype(image.dtype) if "_ignore" in batch else jnp.zeros_like(image[..., 0])
 
 
 def mean_inside(error: Float[Array, "b h w"], part: Float[Array, "b h w"]) -> Float[Array, "b"]:
@@ -86,7 +95,7 @@ def fill(
     image: Float[Array, "b h w c"],
     moves: Int[Array, "p 2"],
     hole: int,
-    residual: Callable[[Array, Array], Array],
+    errors: Callable[[Array], Array],
 ) -> tuple[Float[Array, "b h w c"], Float[Array, "b h w"], Float[Array, "b h w"]]:
     """Sums over all positions of the grid: image and map inside the holes, and how often a pixel was in one."""
 
@@ -94,7 +103,7 @@ def fill(
         known = jnp.broadcast_to(grid(offset[None], hole, *image.shape[1:3])[..., None], image[..., :1].shape)
         composite = known * image + (1.0 - known) * predict(known)
         inside = 1.0 - known[..., 0]
-        parts = inside[..., None] * composite, inside * residual(composite, image), inside
+        parts = inside[..., None] * composite, inside * errors(composite), inside
         return jax.tree.map(jnp.add, sums, parts), None
 
     zeros = jnp.zeros_like(image), jnp.zeros_like(image[..., 0]), jnp.zeros_like(image[..., 0])

@@ -3,6 +3,8 @@
 Axes: b batch, h height, w width, c channels, n sets of cells, k cell sizes.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import optax
@@ -63,20 +65,14 @@ def riad(
         rebuilt = assemble(rearrange(filled, "(b n) h w c -> b n h w c", b=b), hole, image)
         return errors(rebuilt, image, batch.get("_ignore")), after["batch_stats"]
 
-    def inpaint(state, image, keys, cell):
-        """One set at a time, so that memory is that of one forward pass."""
-        variables = {"params": weights(state), "batch_stats": state.stats}
-        holes = erased(partitions(keys, cell, sets, *image.shape[1:3]), sets)
-        forward = lambda hole: network(image).apply(variables, jnp.where(hole, 0.0, image))
-        filled = jax.lax.map(forward, jnp.moveaxis(holes, 1, 0))
-        return assemble(jnp.moveaxis(filled, 0, 1), holes, image)
-
     def score_images(state, batch: Batch, keys) -> Prediction:
         image = batch["image"]
+        variables = {"params": weights(state), "batch_stats": state.stats}
+        forward = lambda masked: network(image).apply(variables, masked)
 
         def one_size(cell):
             k_cell = jax.vmap(lambda key: jax.random.fold_in(key, cell))(keys)
-            rebuilt = inpaint(state, image, k_cell, cell)
+            rebuilt = inpaint(forward, image, k_cell, cell, sets)
             return rebuilt, map_msgms(rebuilt, image)
 
         rebuilt, maps = jax.lax.map(one_size, jnp.asarray(cells, jnp.int32))
@@ -86,6 +82,15 @@ def riad(
 
     update = gradient_update(terms, tx, loss_weights=loss_weights, ema_decay=ema_decay)
     return Method(init, {"train": Phase(update)}, score_images)
+
+
+def inpaint(
+    forward: Callable[[Array], Array], image: Float[Array, "b h w c"], keys, cell: Int[Array, ""], sets: int
+) -> Float[Array, "b h w c"]:
+    """All sets, one at a time, so that memory is that of one forward pass."""
+    holes = erased(partitions(keys, cell, sets, *image.shape[1:3]), sets)
+    filled = jax.lax.map(lambda hole: forward(jnp.where(hole, 0.0, image)), jnp.moveaxis(holes, 1, 0))
+    return assemble(jnp.moveaxis(filled, 0, 1), holes, image)
 
 
 def partitions(keys, cell: Int[Array, ""], sets: int, h: int, w: int) -> Int[Array, "b h w"]:

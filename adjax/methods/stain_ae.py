@@ -3,9 +3,12 @@
 Axes: b batch, h height, w width, c channels.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import optax
+from jaxtyping import Array, Float
 
 from adjax.losses import weighted_map, weighted_terms
 from adjax.losses.names import parse
@@ -62,25 +65,16 @@ def stain_ae(
         del keys
         return network.apply(variables_of(state), batch["image"])
 
-    def variance(state, batch: Batch, keys):
-        """Over the passes, in one running computation (Welford's), the mean over channels."""
-        variables, image = variables_of(state), batch["image"]
+    def uncertainty(state, batch: Batch, keys):
+        """Of the passes, the mean over channels."""
+        variables = variables_of(state)
         one = lambda x, key: network.apply(variables, x[None], drop=True, rngs={"dropout": key})[0]
-
-        def step(carry, number):
-            mean, squares = carry
-            drawn = jax.vmap(one)(image, jax.vmap(lambda key: jax.random.fold_in(key, number))(keys))
-            change = drawn - mean
-            mean = mean + change / (number + 1).astype(jnp.float32)
-            return (mean, squares + change * (drawn - mean)), None
-
-        (_, squares), _ = jax.lax.scan(step, (jnp.zeros_like(image), jnp.zeros_like(image)), jnp.arange(passes))
-        return squares.mean(-1) / passes
+        return variance(one, batch["image"], keys, passes).mean(-1)
 
     def score_images(state, batch: Batch, keys) -> Prediction:
         rebuilt = reconstruct(state, batch, keys)
         anomaly_map = (
-            variance(state, batch, keys) if passes else residual(rebuilt, batch["image"], batch.get("_ignore"))
+            uncertainty(state, batch, keys) if passes else residual(rebuilt, batch["image"], batch.get("_ignore"))
         )
         scores = pool(anomaly_map, rule, valid_pixels(batch))
         return Prediction(scores, anomaly_map, {"reconstruction": rebuilt})
@@ -88,3 +82,19 @@ def stain_ae(
     update = gradient_update(terms, tx, loss_weights=loss_weights, ema_decay=ema_decay)
     needs = frozenset({"texture"} if synthesis in TEXTURED else ())
     return Method(init, {"train": Phase(update)}, score_images, reconstruct, needs=needs)
+
+
+def variance(
+    draw: Callable[[Array, Array], Array], image: Float[Array, "b h w c"], keys, number: int
+) -> Float[Array, "b h w c"]:
+    """Of `number` random images `draw(image, key)`, in one running computation (Welford's)."""
+
+    def step(carry, index):
+        mean, squares = carry
+        drawn = jax.vmap(draw)(image, jax.vmap(lambda key: jax.random.fold_in(key, index))(keys))
+        change = drawn - mean
+        mean = mean + change / (index + 1).astype(jnp.float32)
+        return (mean, squares + change * (drawn - mean)), None
+
+    (_, squares), _ = jax.lax.scan(step, (jnp.zeros_like(image), jnp.zeros_like(image)), jnp.arange(number))
+    return squares / number

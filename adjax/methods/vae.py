@@ -62,9 +62,8 @@ def vae(
         image, q = batch["image"], bound(params)
         mean, log_variance = q.apply(image, method="encode")
         rebuilt = q.apply(reparameterised(mean, log_variance, key), image.shape[1:], method="decode")
-        found = errors(rebuilt, image, batch.get("_ignore")) | {
-            "kl": warm * term_kl(mean, log_variance) / image[0].size
-        }
+        found = errors(rebuilt, image, batch.get("_ignore"))
+        found["kl"] = warm * term_kl(mean, log_variance) / image[0].size
         if attention:
             found["attention"] = inattention_map(q, image, None).mean((1, 2))
         return found, stats

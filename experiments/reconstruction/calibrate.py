@@ -6,7 +6,6 @@ Only training time is measured, on random images: no score is looked at. Compila
 """
 
 import json
-import pathlib
 import statistics
 import time
 
@@ -42,12 +41,16 @@ def cost(method: str, shape: tuple[int, int, int]) -> float:
 
 
 def main() -> None:
-    costs = {}
+    """Goes on where it was stopped; without calibration.json it begins anew."""
+    path = recipe.CALIBRATED
+    found = json.loads(path.read_text()) if path.is_file() else {"cpu_s_per_step": {}}
+    found |= {"batch_size": recipe.BATCH, "versions": outcome.versions()}
     for method in recipe.SMALL:
-        costs[method] = {"x".join(map(str, s)): round(cost(method, s), 5) for s in set(recipe.SHAPES.values())}
-        print(method, costs[method], flush=True)
-    found = {"batch_size": recipe.BATCH, "cpu_s_per_step": costs, "versions": outcome.versions()}
-    pathlib.Path(recipe.CALIBRATED).write_text(json.dumps(found, indent=1) + "\n")
+        if method not in found["cpu_s_per_step"]:
+            costs = {"x".join(map(str, s)): round(cost(method, s), 5) for s in sorted(set(recipe.SHAPES.values()))}
+            found["cpu_s_per_step"][method] = costs
+            path.write_text(json.dumps(found, indent=1) + "\n")
+            print(method, costs, flush=True)
 
 
 if __name__ == "__main__":

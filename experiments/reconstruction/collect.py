@@ -37,10 +37,13 @@ def speed(results: dict) -> list[str]:
     lines = ["", row(["method", "updates at 128² grey", "training s", "images per s"]), "|---|---|---|---|"]
     for method in recipe.SMALL:
         timing = [run["timing"] for run in runs_of(results, method)]
-        middle = lambda name, timing=timing: f"{statistics.median(t[name] for t in timing):.3g}" if timing else "–"
         steps = recipe.steps(method, "elpv_mono") if recipe.CALIBRATED.is_file() else "–"
-        lines.append(row([method, str(steps), middle("fit_s"), middle("score_images_per_s")]))
+        lines.append(row([method, str(steps), *(median(timing, name) for name in ("fit_s", "score_images_per_s"))]))
     return lines
+
+
+def median(timing: list[dict], name: str) -> str:
+    return f"{statistics.median(t[name] for t in timing):.3g}" if timing else "–"
 
 
 def main() -> None:

@@ -2,8 +2,8 @@
 # The reconstruction methods at width `small` on six data sets, three seeds, an equal budget of processor time each.
 #   DATA=DIR experiments/reconstruction/run.sh
 # DIR holds kolektor_sdd/, crackforest_patches/ and mvtec_hazelnut_reduced/; without it they are left out. METHODS,
-# SETS and SEEDS choose a part of the table. Resumable: a finished run is not done again, and a run that fails is
-# named while the others go on. Ends by writing results.json and the tables of README.md.
+# SETS and SEEDS choose a part of the table; further arguments go to every run. Resumable: a finished run is not done
+# again, and a run that fails is named while the others go on. Ends by writing results.json and README.md's tables.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 out="${OUT:-runs/reconstruction}"
@@ -20,7 +20,7 @@ for seed in ${SEEDS:-0 1 2}; do
       work="$out/$method@$name-$seed"
       [ -f "$work/results.json" ] || python -m adjax.main \
         --config="experiments/reconstruction/recipe.py:$method@$name" ${root[@]+"${root[@]}"} \
-        --config.seed="$seed" --workdir="$work" || failed="$failed $work"
+        --config.seed="$seed" --workdir="$work" "$@" || failed="$failed $work"
     done
   done
 done
