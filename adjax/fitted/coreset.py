@@ -7,7 +7,6 @@ covers the set with at most twice the smallest possible radius. The n x n distan
 differences are summed, never |a|² + |b|² - 2ab, whose rounding would decide the picks.
 """
 
-import itertools
 import logging
 from collections.abc import Callable
 
@@ -20,7 +19,7 @@ from tqdm import tqdm
 from adjax.types import Key, UserError
 
 BLOCK = 32  # dimensions that are summed before the sum is looked at
-REPORTS = 50  # calls into which the selection on the host is cut, to show its progress
+BATCH, FEWEST = 256, 500  # centres that the others meet together, and candidates for them
 
 
 def coreset(
@@ -62,22 +61,31 @@ def compiled(points: Float[Array, "n d"], size: int, first: Int[Array, ""]) -> I
 
 
 def pruned(points: Float[np.ndarray, "n d"], size: int, first: int, *, progress: bool = False) -> Int[np.ndarray, "m"]:
-    """The same picks with few of the distances, by the triangle inequality; one thread of the host.
+    """The same picks in less time, on all cores of the host.
 
-    Each centre lists its members, the points that are nearest to it. A new centre at least twice as far from a centre
-    as the farthest member takes none of the members; a member that is at most half as far from its centre as the
-    centres are from each other stays without its distance being computed; a sum ends when it exceeds what it is
-    compared with.
+    Distances to the centres only fall, so the next picks are among the points that are farthest now, as long as one
+    of them stays farther than all others were. The others meet the new centres together, a block in the cache at a
+    time. A point that is at most half as far from its centre as a new centre is stays with it without a distance
+    being computed, and a sum ends when it exceeds what it is compared with.
     """
     from adjax.fitted import pruning  # numba is loaded where it is needed: accelerators do without
 
-    state = pruning.start(_laid_out(points), size, first)
-    steps = np.unique(np.linspace(1, size, REPORTS + 1).astype(int))
+    points, n = _laid_out(points), len(points)
+    chosen, done = np.full(size, first, np.int64), 1
+    nearest, owner = np.full(n, np.inf, np.float32), np.zeros(n, np.int64)
+    pruning.absorb(points, points[[first]], 0, np.zeros((1, 1), np.float32), nearest, owner)
+    some = min(n, max(FEWEST, n // 50))
     with tqdm(total=size, initial=1, desc="coreset", unit="point", mininterval=1.0, disable=not progress) as bar:
-        for begin, end in itertools.pairwise(steps):
-            pruning.advance(*state, begin, end)
-            bar.update(int(end - begin))
-    return state.chosen
+        while done < size:
+            start, chosen[done] = done, nearest.argmax()
+            candidates = np.sort(np.argpartition(nearest, n - some)[n - some :])
+            above = np.float32(-1) if some == n else np.delete(nearest, candidates).max()
+            end = min(size, done + BATCH)
+            done = pruning.pick(points, candidates, nearest[candidates], above, chosen, done + 1, end)
+            centres = points[chosen[:done]]
+            pruning.absorb(points, centres, start, pruning.between(centres, start), nearest, owner)
+            bar.update(done - start)
+    return chosen
 
 
 def _laid_out(points: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n k l"]:

@@ -6,6 +6,8 @@ from adjax.methods.filtering_ae import filtering_ae
 from adjax.methods.intensity import intensity
 from adjax.methods.local_median import local_median
 from adjax.methods.memae import memae
+from adjax.methods.padim import padim
+from adjax.methods.patchcore import patchcore
 from adjax.methods.stain_ae import stain_ae
 from adjax.methods.vae import vae
 from adjax.types import UserError
@@ -17,6 +19,8 @@ METHODS = {
     "intensity": intensity,
     "local_median": local_median,
     "memae": memae,
+    "padim": padim,
+    "patchcore": patchcore,
     "stain_ae": stain_ae,
     "vae": vae,
 }
