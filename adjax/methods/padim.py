@@ -3,14 +3,13 @@
 Axes: b batch, i grid height, j grid width, p places (i x j), d channels kept.
 """
 
-import functools
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from adjax.backbones import backbone as load
+from adjax.backbones import lazily
 from adjax.fitted import gaussian
 from adjax.nets.patches import aligned, first_pass, to_pixels, valid_patches
 from adjax.pooling import pool, valid_pixels
@@ -40,7 +39,7 @@ def padim(
     Published: 100 of ResNet-18's 448, 550 of WideResNet-50's 1792. `epsilon` is added to the variances. Memory:
     4 channels² bytes a place. `sigma`: of the smoothing, in pixels; the image score is pooled from the smoothed map.
     """
-    network = functools.cache(lambda: load(backbone, layers, weights, rgb=rgb))
+    network = lazily(backbone, layers, weights, rgb=rgb)
 
     def embed(state: State, batch: Batch) -> Float[Array, "b i j d"]:
         return aligned(network().apply(state.backbone, batch["image"]), align)[..., state.channels]

@@ -6,7 +6,6 @@ Features: layers averaged over 3 x 3 each, enlarged bilinearly to the largest an
 implementations do. The authors' code pools them to 1024 channels in an order of its own; results differ little.
 """
 
-import functools
 import logging
 from typing import Any, NamedTuple
 
@@ -14,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from adjax.backbones import backbone as load
+from adjax.backbones import lazily
 from adjax.fitted import reservoir
 from adjax.fitted.coreset import affordable, coreset
 from adjax.fitted.neighbours import nearest
@@ -57,10 +56,8 @@ def patchcore(
     if score not in SCORES:
         raise UserError(f"unknown score {score!r} of patchcore; choose from {', '.join(SCORES)}")
     if reweight > 1 and rule != "max":
-        raise UserError(
-            f"reweight={reweight} weighs the highest patch score; set config.score.rule='max', not '{rule}'"
-        )
-    network = functools.cache(lambda: load(backbone, layers, weights, rgb=rgb))
+        raise UserError(f"reweight={reweight} weighs the highest patch score: set config.score.rule to max, not {rule}")
+    network = lazily(backbone, layers, weights, rgb=rgb)
 
     def embed(state: State, batch: Batch) -> Float[Array, "b i j d"]:
         features = network().apply(state.backbone, batch["image"])
