@@ -51,9 +51,8 @@ def train(job: Job) -> int:
         raise UserError("--config=configs/<name>.py is needed to train")
     config = job.config
     dataset = load(config)
-    info = Info(
-        {n: len(dataset.splits[n]) for n in ("train", "calibration")}, config.fit.steps.to_dict(), config.fit.batch_size
-    )
+    counts = {n: len(dataset.splits[n]) for n in ("train", "calibration")}
+    info = Info(counts, cfg.steps(config, counts), config.fit.batch_size)
     method = cfg.make_method(config, info)
     if set(info.steps) != set(method.phases):
         raise UserError(f"config.fit.steps names the phases {sorted(info.steps)}, the method has {list(method.phases)}")
