@@ -11,7 +11,7 @@ from experiments.tables import gather, replace, row, spread
 
 HERE = pathlib.Path(__file__).parent
 METRICS = ("image_auroc", "pixel_auroc", "aupro")
-# anomalib 2.x with the same backbone, layers and images, one seed.
+# anomalib 2.x with the same backbone and images, one seed.
 ANOMALIB = {
     "elpv_mono-patchcore": (0.766, None, None),
     "elpv_mono-padim": (0.660, None, None),
