@@ -4,7 +4,8 @@ A recipe in configs/ starts from `base()`, changes what is its own, and returns 
 (`--config=configs/x.py:test`) shrinks any recipe to a run of seconds.
 """
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from ml_collections import ConfigDict
@@ -111,11 +112,16 @@ def finish(config: ConfigDict, mode: str | None) -> ConfigDict:
     return config.lock()
 
 
+def steps(config: ConfigDict, counts: Mapping[str, int]) -> dict[str, int]:
+    """Updates in each phase; 0 stands for one pass over the training images."""
+    return {name: number or -(-counts["train"] // config.fit.batch_size) for name, number in config.fit.steps.items()}
+
+
 def make_method(config: ConfigDict, info: Info) -> Method:
     """The method itself, as fit wants it."""
     settings = config.method.to_dict()
     make = factory(settings.pop("name"))
-    if info.steps:
+    if "tx" in inspect.signature(make).parameters:
         settings["tx"] = optim.optimizer(steps=max(info.steps.values()), **config.optim)
     return make(rule=_own_rule(config), **settings)
 

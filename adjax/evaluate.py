@@ -11,12 +11,14 @@ from jaxtyping import Bool, Float
 from PIL import Image
 
 from adjax import metrics
+from adjax.data.mvtec_loco import regions
 from adjax.predict import Scored
 from adjax.threshold import Threshold
 from adjax.views import Known, measure_views
 
 METRICS = ("image_auroc", "image_ap", "image_f1max", "pixel_auroc", "pixel_ap", "pixel_f1max", "aupro", "aupro_05")
 CURVES = {"roc": "image_roc", "pr": "image_pr", "pro": "pro"}  # the report's names for them
+SPRO_LIMITS = (0.05, 0.3)  # the first is the headline of MVTec LOCO AD
 Masks = Sequence[Bool[np.ndarray, "h w"]]
 
 
@@ -96,6 +98,15 @@ def per_category(scored: Sequence[Scored], masks: Masks | None) -> dict[str, dic
     columns = {metric: [row[metric] for row in table.values()] for metric in METRICS}
     mean = {metric: None if None in values else float(np.mean(values)) for metric, values in columns.items()}
     return table | {"mean": {"n": len(scored)} | mean}
+
+
+def saturated(scored: Sequence[Scored]) -> dict[str, dict[str, float]]:
+    """AU-sPRO by type of anomaly at each limit of the false-positive rate, of a data set that knows saturations."""
+    if not any("saturation" in s.record.meta for s in scored) or any(s.map is None for s in scored):
+        return {}
+    maps = [resize(s.map, s.record.shape[:2]) for s in scored]
+    found, types = [regions(s.record) for s in scored], [s.record.defect for s in scored]
+    return {str(limit): metrics.spro_loco(maps, found, types, limit) for limit in SPRO_LIMITS}
 
 
 def realised(threshold: Threshold, scored: Sequence[Scored]) -> dict[str, float | None]:

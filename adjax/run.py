@@ -51,9 +51,8 @@ def train(job: Job) -> int:
         raise UserError("--config=configs/<name>.py is needed to train")
     config = job.config
     dataset = load(config)
-    info = Info(
-        {n: len(dataset.splits[n]) for n in ("train", "calibration")}, config.fit.steps.to_dict(), config.fit.batch_size
-    )
+    counts = {n: len(dataset.splits[n]) for n in ("train", "calibration")}
+    info = Info(counts, cfg.steps(config, counts), config.fit.batch_size)
     method = cfg.make_method(config, info)
     if set(info.steps) != set(method.phases):
         raise UserError(f"config.fit.steps names the phases {sorted(info.steps)}, the method has {list(method.phases)}")
@@ -131,6 +130,7 @@ def evaluate(job: Job) -> int:
     results = outcome.results(trained, dataset, scored, measured, baselines, clock, job.command)
     results["per_defect"] = measuring.per_defect(scored, masks, no_masks)
     results["per_category"] = measuring.per_category(scored, masks)
+    results["au_spro"] = measuring.saturated(scored)
     _write_maps(job.workdir / "maps", scored, config.maps)
     validation = {r.id: r for r in dataset.splits["validation"]}
     rows = [

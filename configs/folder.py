@@ -1,7 +1,9 @@
-"""Your own images: MVTec AD's layout, or just a folder of good ones.
+"""Your own images: MVTec AD's layout, or just a folder of good ones; or a data set of the field (adjax.data.DATASETS).
 
 python -m adjax.main --config=configs/folder.py --config.data.root=DIR --workdir=runs/mine
 python -m adjax.main --mode=predict --input=NEW_IMAGES --workdir=runs/mine
+python -m adjax.main --config=configs/folder.py --config.data.root=DIR --config.data.dataset=visa \\
+    --config.data.category=candle,pcb1 --workdir=runs/visa
 """
 
 from adjax.config import base, finish

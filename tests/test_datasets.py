@@ -11,7 +11,7 @@ from adjax.data import fingerprint, prepare
 from adjax.main import execute
 from adjax.trained import Trained
 from tests.data.trees import TREES
-from tests.test_configs import recipe
+from tests.test_configs import CONFIGS, recipe
 
 FOLDER = pathlib.Path(__file__).parent.parent / "configs/folder.py"
 # Grey and colour are mixed in it.
@@ -37,12 +37,23 @@ def test_two_categories_make_one_model_reported_by_category(tmp_path):
     assert "By category" in (tmp_path / "report/index.html").read_text()
 
 
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_recipe_takes_any_data_set_and_its_options(path, tmp_path):
+    TREES["mvtec_ad2"].make(tmp_path)
+    config = recipe(path).get_config()
+    given = {"data.dataset": "mvtec_ad2", "data.root": str(tmp_path), "data.category": "can"}
+    config.update_from_flattened_dict(given | {"data.options.mvtec_ad2.lighting": "shift_2"})
+    splits = run.load(config).splits
+    assert len(splits["validation"]) == 2 and [r.label for r in splits["test"]] == [0]
+
+
 @pytest.mark.slow
 @pytest.mark.budget(30)  # cold, the first of them compiles for all
 @pytest.mark.parametrize("name", TREES)
 def test_every_data_set_goes_through(name, tmp_path):
     results = measure(name, TREES[name].categories[:1], tmp_path)
     assert results["n_train"] and results["n_test"]
+    assert set(results["au_spro"]) == ({"0.05", "0.3"} if name == "mvtec_loco" else set())
     for metric, value in results["metrics"].items():
         assert (0 <= value <= 1) if value is not None else results["reasons"][metric]
 

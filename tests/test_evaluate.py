@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from adjax import evaluate, metrics, threshold
-from adjax.data import headers
+from adjax.data import DATASETS, headers
 from adjax.predict import Scored
+from tests.data.trees import TREES
 from tests.folders import make
 
 
@@ -72,3 +73,22 @@ def test_each_category_counts_by_itself(scored):
     assert table["mean"]["pixel_ap"] == pytest.approx((table[""]["pixel_ap"] + table["b"]["pixel_ap"]) / 2)
     assert evaluate.measure([*found, *other], [*masks, *masks]).metrics["pixel_ap"] < 0.8 * table["mean"]["pixel_ap"]
     assert evaluate.per_category([*found, *other], None)["mean"]["pixel_ap"] is None
+
+
+def test_half_a_region_is_enough_where_it_saturates(tmp_path):
+    """The curve is a line from what is found without a false alarm to (1, 1)."""
+    TREES["mvtec_loco"].make(tmp_path)
+    test = DATASETS["mvtec_loco"](root=str(tmp_path), category="breakfast_box").test
+    found = []
+    for record in test:
+        values = np.zeros((40, 48), np.float32)
+        values[8:20, 10:20] = record.label  # half of the square
+        if record.id.endswith("logical_anomalies/000.png"):
+            values[30:40, 0:5] = 1  # half of its second region
+        found.append(Scored(record, float(record.label), values, None))
+    table = evaluate.saturated(found)
+    for limit in (0.05, 0.3):
+        line = lambda start, limit=limit: start + (1 - start) * limit / 2
+        assert table[str(limit)]["structural_anomalies"] == pytest.approx(line(1 / 2))
+        assert table[str(limit)]["logical_anomalies"] == pytest.approx(line((1 + 1 + 1 / 2) / 3))
+    assert evaluate.saturated([s._replace(map=None) for s in found]) == {}

@@ -3,6 +3,7 @@
 Axes: b batch, h height, w width, c channels.
 """
 
+import functools
 import importlib.util
 import math
 import os
@@ -76,6 +77,20 @@ def backbone(
         taps={layer: network.taps[layer] for layer in layers},
         normalise=normalise,
     )
+
+
+def lazily(*arguments: Any, **settings: Any) -> Callable[[], Backbone]:
+    """`backbone(...)` when it is first asked for: a method without its weights can still be named.
+
+    That may be within a trace, whose values must not outlive it.
+    """
+
+    @functools.cache
+    def load() -> Backbone:
+        with jax.ensure_compile_time_eval():
+            return backbone(*arguments, **settings)
+
+    return load
 
 
 def _chosen(what: str, name: str, choices: Mapping[str, Any]) -> Any:

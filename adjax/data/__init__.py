@@ -120,5 +120,5 @@ def _check_options(dataset: str, function: Callable, options: dict) -> None:
         return
     for name in options:
         if name not in parameters:
-            known = ", ".join(p for p in parameters if p not in ("root", "category", "seed"))
-            raise UserError(f"data set {dataset!r} has no option {name!r}; choose from {known}")
+            choices = ", ".join(p for p in parameters if p not in ("root", "category", "seed"))
+            raise UserError(f"data set {dataset!r} has no option {name!r}; choose from {choices or 'none'}")

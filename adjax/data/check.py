@@ -71,12 +71,12 @@ def check(dataset: str, root: str, category: str, how: dict, out: Path) -> tuple
 def _categories(load: Callable[..., Source], root: str, how: dict) -> Sequence[str]:
     """All that are there; "" where the data set has none, and where only loading it can say what is wrong."""
     try:
-        load(root=root or None, category="", **how)
+        source = load(root=root or None, category="", **how)
+        return sorted({record.category for record in _every(source)})
     except layout.Unknown as error:
         return error.choices if error.name == "category" else ("",)
     except UserError:
-        pass
-    return ("",)
+        return ("",)
 
 
 def _every(source: Source) -> tuple[Record, ...]:

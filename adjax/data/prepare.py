@@ -81,7 +81,7 @@ def main(arguments: list[str] | None = None) -> None:
     except UserError as error:
         raise SystemExit(str(error)) from error
     print(f"{number} images in {len(list(given.out.glob('*.tfrecord')))} shards: --config.data.dataset=shards "
-          f"--config.data.root={given.out}")  # fmt: skip
+          f"--config.data.root={given.out} --config.data.category={given.category}")  # fmt: skip
 
 
 if __name__ == "__main__":

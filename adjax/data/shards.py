@@ -19,7 +19,10 @@ SPLITS = ("learn", "validation", "test")
 
 
 def load(*, root: str | None = None, category: str = "") -> Source:
-    """`category` is one of those that were packed, or "" for all of them."""
+    """`category` is one of those that were packed, or "" for all of them as one.
+
+    Splits are cut within each category that is named: naming the same ones gives the splits of the files.
+    """
     top = layout.find("shards", root, INDEX)
     try:
         index = json.loads((top / INDEX).read_text())

@@ -35,10 +35,10 @@ def load(*, root: str | None = None, category: str = "") -> Source:
 
 
 def _check_raw(root: str) -> None:
-    """The tree that loaders of MVTec AD's layout want is another one."""
+    """The tree that loaders of MVTec AD's layout want is another one; tools write it beside or into this one."""
     top = layout.absolute(root)
-    for tree in (top, *headers.folders(top)):
-        if not (tree / SPLIT).exists() and layout.category_folders(tree, "train/good"):
+    for tree in () if (top / SPLIT).exists() else (top, *headers.folders(top)):
+        if layout.category_folders(tree, "train/good"):
             raise UserError(f"{tree} is VisA in MVTec AD's layout: use data.dataset=folder data.root={tree}")
 
 

@@ -7,6 +7,8 @@ from adjax.methods.inpainting import inpainting
 from adjax.methods.intensity import intensity
 from adjax.methods.local_median import local_median
 from adjax.methods.memae import memae
+from adjax.methods.padim import padim
+from adjax.methods.patchcore import patchcore
 from adjax.methods.riad import riad
 from adjax.methods.stain_ae import stain_ae
 from adjax.methods.vae import vae
@@ -20,6 +22,8 @@ METHODS = {
     "intensity": intensity,
     "local_median": local_median,
     "memae": memae,
+    "padim": padim,
+    "patchcore": patchcore,
     "riad": riad,
     "stain_ae": stain_ae,
     "vae": vae,

@@ -7,8 +7,8 @@ gates() { # level, images per type, at most where figures are uncertain; seed 41
     python gates.py --level="$1" --images="$2" --most="$3" --seed=41 --cache=../../runs/filaments --out="gates_$1.json"
 }
 gates L2 "${IMAGES:-16}" "${MOST:-160}"
-gates L3 12 "${MOST_L3:-12}"
-gates L4 12 "${MOST_L4:-12}"
+gates L3 "${MOST_L3:-16}" "${MOST_L3:-16}"
+gates L4 "${MOST_L4:-14}" "${MOST_L4:-14}"
 python speed.py --out=speed.json
 for optics in sem fluorescence; do
     python contact_sheet.py --level=L2 --optics="$optics" --out="contact_sheet_$optics.png"

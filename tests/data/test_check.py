@@ -25,7 +25,7 @@ def test_what_is_there_is_told(name, tmp_path):
     before = {p: p.read_bytes() for p in root.rglob("*") if p.is_file()}
     text, usable = report(name, root, tmp_path / "out")
     assert usable and "s of one processor" in text and "cannot be read" not in text
-    for category in TREES[name].categories if name != "elpv" else ("",):
+    for category in TREES[name].categories if name != "elpv" else ("mono",):
         with Image.open(tmp_path / "out" / f"{'_'.join(filter(None, ('contact_sheet', name, category)))}.png") as drawn:
             assert drawn.size[0] == sheet.ACROSS * (sheet.CELL + sheet.GAP) + sheet.GAP
     counts = TREES[name].counts

@@ -171,6 +171,12 @@ def test_the_reorganised_tree_of_visa_is_read_as_a_folder(tmp_path):
             source("visa", given)
 
 
+def test_the_reorganised_tree_inside_the_raw_one_does_not_matter(tmp_path):
+    TREES["visa"].make(tmp_path)
+    TREES["mvtec_ad"].make(tmp_path / "visa_pytorch")
+    assert len(source("visa", tmp_path).learn) == 6
+
+
 def test_items_are_either_learned_from_or_tested(roots):
     found = source("kolektor_sdd", roots["kolektor_sdd"])
     assert not {r.meta["group"] for r in found.learn} & {r.meta["group"] for r in found.test}

@@ -104,7 +104,8 @@ def test_the_command_and_what_can_go_wrong(tmp_path, capsys):
     TREES["visa"].make(tmp_path / "files")
     given = ["--dataset=visa", f"--root={tmp_path / 'files'}", f"--out={tmp_path / 'out'}", "--category=candle,pcb1"]
     prepare.main(given)
-    assert "20 images in 1 shards: --config.data.dataset=shards" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "20 images in 1 shards: --config.data.dataset=shards" in said and "category=candle,pcb1\n" in said
     load = lambda **how: DATASETS["shards"](root=str(tmp_path / "out"), **how)
     assert {r.category for r in load(category="pcb1").learn} == {"pcb1"} and len(load().learn) == 12
     with pytest.raises(UserError, match="unknown data.category 'x' .*choose from candle, pcb1"):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from adjax.data.splits import cut
+from adjax.data.splits import cut, hold_out
 from adjax.types import Record, UserError
 
 
@@ -43,3 +43,27 @@ def test_too_few_images(count, fractions):
 def test_fractions(fraction):
     with pytest.raises(UserError, match="must be a fraction"):
         cut(records(9), seed=0, calibration=fraction, validation=0)
+
+
+def grouped(count, size):
+    """`size` views of each item."""
+    return [r._replace(meta={"group": i // size}) for i, r in enumerate(records(count))]
+
+
+def test_what_belongs_together_stays_together():
+    for seed in range(20):
+        parts = cut(grouped(30, 3), seed=seed, calibration=0.15, validation=0.15)
+        groups = [{r.meta["group"] for r in part} for part in parts.values()]
+        assert sum(map(len, groups)) == len(set().union(*groups)) == 10
+        assert [len(part) for part in parts.values()] == [18, 6, 6]  # 4 wanted, whole items given
+
+
+def test_the_test_images_are_drawn_by_lot_whatever_the_order():
+    some = grouped(30, 3)
+    learn, test = hold_out(some, 10)
+    assert (learn, test) == hold_out(some[::-1], 10)
+    assert (len(learn), len(test)) == (18, 12) and not {r.meta["group"] for r in learn} & {
+        r.meta["group"] for r in test
+    }
+    assert [len(part) for part in hold_out(records(30), 10)] == [20, 10]
+    assert hold_out(some, 0) == (tuple(some), ())

@@ -1,0 +1,56 @@
+"""Gaussians, one at each place, from batches: moments merged as Chan et al. (1979) do, never raw sums.
+
+Axes: b batch, p places, d dimensions, e dimensions.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+HIGHEST = jax.lax.Precision.HIGHEST
+
+
+class Moments(NamedTuple):
+    count: Float[Array, "p"]
+    mean: Float[Array, "p d"]
+    scatter: Float[Array, "p d e"]  # sum of (x - mean)(x - mean)ᵀ
+
+
+def empty(places: int, dimensions: int) -> Moments:
+    d = dimensions
+    return Moments(jnp.zeros(places), jnp.zeros((places, d)), jnp.zeros((places, d, d)))
+
+
+def merge(moments: Moments, x: Float[Array, "b p d"], weight: Float[Array, "b p"]) -> Moments:
+    """`weight`: 1, or 0 for what does not count; its values may be anything but NaN."""
+    count = weight.sum(0)
+    mean = (weight[..., None] * x).sum(0) / jnp.maximum(count, 1)[:, None]
+    centred = weight[..., None] * (x - mean[None])
+    scatter = jnp.einsum("bpd,bpe->pde", centred, centred, precision=HIGHEST)
+    total = moments.count + count
+    share = count / jnp.maximum(total, 1)
+    shift = mean - moments.mean
+    between = (moments.count * share)[:, None, None] * shift[:, :, None] * shift[:, None]
+    return Moments(total, moments.mean + share[:, None] * shift, moments.scatter + scatter + between)
+
+
+def whitening(moments: Moments, epsilon: float) -> Float[np.ndarray, "p d e"]:
+    """W with WᵀW = (scatter / (count - 1) + epsilon)⁻¹, in float64 on the host: with fewer images than dimensions the
+    covariance is singular but for epsilon, and a Cholesky factor in float32 can fail. One image has covariance 0."""
+    scatter, count = np.asarray(moments.scatter, np.float64), np.asarray(moments.count, np.float64)
+    identity = np.eye(scatter.shape[-1])
+    found = np.empty(scatter.shape, np.float32)
+    for place, (matrix, n) in enumerate(zip(scatter, count)):
+        factor = np.linalg.cholesky(matrix / max(n - 1, 1) + epsilon * identity)
+        found[place] = np.linalg.solve(factor, identity)
+    return found
+
+
+def mahalanobis(
+    x: Float[Array, "b p d"], mean: Float[Array, "p d"], whiten: Float[Array, "p d e"]
+) -> Float[Array, "b p"]:
+    white = jnp.einsum("pde,bpe->bpd", whiten, x - mean[None], precision=HIGHEST)
+    return jnp.sqrt((white**2).sum(-1))

@@ -1,0 +1,43 @@
+"""Exact nearest neighbours in bounded memory.
+
+Axes: q queries, n bank, d dimensions, k neighbours, c candidates.
+"""
+
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float, Int
+
+from adjax.types import UserError
+
+LARGEST = 2**25  # distances held at once: 128 MB
+SPARE = 4  # candidates beyond k
+
+
+def nearest(
+    queries: Float[Array, "q d"], bank: Float[Array, "n d"], k: int = 1, *, largest: int = LARGEST
+) -> tuple[Float[Array, "q k"], Int[Array, "q k"]]:
+    """Euclidean distances to the k nearest of the bank, in rising order, and their indices.
+
+    |a|² + |b|² - 2ab is a matrix product, but its rounding is of the size of |a|²: it only chooses candidates, of
+    vectors from which the bank's mean is taken. Their distances are then computed from differences.
+    """
+    if not 1 <= k <= len(bank):
+        raise UserError(f"{k} nearest neighbours in a bank of {len(bank)}; choose 1 to {len(bank)}")
+    middle = bank.mean(0, keepdims=True)
+    queries, bank = queries - middle, bank - middle
+    square = (bank**2).sum(1)[None]
+    rows = max(1, min(len(queries), largest // len(bank)))
+
+    def chunk(queries: Float[Array, "r d"]):
+        product = jnp.matmul(queries, bank.T, precision=lax.Precision.HIGHEST)
+        _, candidates = lax.top_k(2 * product - square, min(k + SPARE, len(bank)))
+        distances = jnp.sqrt(((queries[:, None] - bank[candidates]) ** 2).sum(-1))
+        order = jnp.argsort(distances, axis=1)[:, :k]
+        return jnp.take_along_axis(distances, order, 1), jnp.take_along_axis(candidates, order, 1)
+
+    if rows == len(queries):
+        return chunk(queries)
+    chunks = -(-len(queries) // rows)
+    padded = jnp.pad(queries, ((0, chunks * rows - len(queries)), (0, 0))).reshape(chunks, rows, -1)
+    found = lax.map(chunk, padded)
+    return tuple(part.reshape(chunks * rows, k)[: len(queries)] for part in found)

@@ -1,0 +1,111 @@
+"""PatchCore (Roth et al. 2022, arXiv 2106.08265): the distance of each patch's features to a coreset of normal ones.
+
+Axes: b batch, i grid height, j grid width, n bank, d channels.
+
+Features: layers averaged over 3 x 3 each, enlarged bilinearly to the largest and put side by side, as most
+implementations do. The authors' code pools them to 1024 channels in an order of its own; results differ little.
+"""
+
+import logging
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from adjax.backbones import lazily
+from adjax.fitted import reservoir
+from adjax.fitted.coreset import affordable, coreset
+from adjax.fitted.neighbours import nearest
+from adjax.nets.patches import aligned, first_pass, neighbourhood_mean, to_pixels, valid_patches
+from adjax.pooling import pool
+from adjax.types import Batch, Info, Key, Method, Phase, Prediction, UserError
+
+SCORES = ("distance", "squared")
+
+
+class State(NamedTuple):
+    backbone: Any
+    bank: reservoir.Reservoir
+    left: Int[Array, ""]  # images to come of the first pass; no more are taken
+
+
+def patchcore(
+    *,
+    backbone: str = "efficientnet_lite0",
+    layers: tuple[str, ...] = ("stage3", "stage5"),
+    weights: str | None = None,
+    rgb: tuple[int, int, int] | None = None,
+    ratio: float = 0.01,
+    projection: int = 0,
+    memory_mb: float = 0.0,
+    neighbours: int = 1,
+    reweight: int = 1,
+    score: str = "distance",
+    sigma: float = 4.0,
+    rule: str = "max",
+) -> Method:
+    """`ratio`: of the patches, kept in the coreset; published are 0.25, 0.1 and 0.01. `projection`: 0, or the
+    dimensions in which patches are selected. `memory_mb`: at most so much for patches to select from, 0 for all.
+
+    `neighbours`: over which a patch's distance is averaged. `score`: "distance", or "squared" as the authors' code has
+    it. `reweight`: 1 is off, as in their code; b > 1 weighs the image score by the b neighbours of the nearest patch
+    (their equation 7, of plain distances). The image score is pooled by `rule` from the patches, before enlarging
+    and smoothing by `sigma` pixels.
+    """
+    if score not in SCORES:
+        raise UserError(f"unknown score {score!r} of patchcore; choose from {', '.join(SCORES)}")
+    if reweight > 1 and rule != "max":
+        raise UserError(f"reweight={reweight} weighs the highest patch score: set config.score.rule to max, not {rule}")
+    network = lazily(backbone, layers, weights, rgb=rgb)
+
+    def embed(state: State, batch: Batch) -> Float[Array, "b i j d"]:
+        features = network().apply(state.backbone, batch["image"])
+        return aligned({name: neighbourhood_mean(features[name]) for name in layers}, "bilinear")
+
+    def init(key: Key, batch: Batch, info: Info) -> State:
+        del key
+        variables = network().variables
+        _, i, j, d = jax.eval_shape(embed, State(variables, None, None), batch).shape
+        capacity = affordable(info.counts["train"] * i * j, d, memory_mb)
+        return State(variables, reservoir.empty(capacity, d), jnp.int32(info.counts["train"]))
+
+    def update(state: State, batch: Batch, key: Key):
+        features = embed(state, batch)
+        _, i, j, d = features.shape
+        real, left = first_pass(state.left, batch)
+        wanted = real[:, None, None] & valid_patches(batch, (i, j))
+        bank = reservoir.fill(state.bank, features.reshape(-1, d), wanted.reshape(-1), key)
+        return State(state.backbone, bank, left), {"patches": bank.seen.astype(jnp.float32)}
+
+    def finish(state: State, key: Key) -> State:
+        patches = reservoir.contents(state.bank)
+        size = max(1, int(ratio * len(patches)))
+        logging.info("a coreset of %d out of %d patches", size, len(patches))
+        chosen = coreset(patches, size, key, projection=projection)
+        return state._replace(bank=state.bank._replace(rows=patches[jnp.asarray(chosen)]))
+
+    def score_images(state: State, batch: Batch, keys) -> Prediction:
+        del keys
+        features = embed(state, batch)
+        b, i, j, d = features.shape
+        near, indices = nearest(features.reshape(-1, d), state.bank.rows, neighbours)
+        patches = (near**2 if score == "squared" else near).mean(1).reshape(b, i, j)
+        scores = pool(patches, rule, valid_patches(batch, (i, j)))
+        if reweight > 1:
+            worst = jnp.argmax(jnp.where(valid_patches(batch, (i, j)), patches, -jnp.inf).reshape(b, -1), axis=1)
+            at = jnp.arange(b, dtype=worst.dtype) * (i * j) + worst
+            scores *= weight(features.reshape(-1, d)[at], state.bank.rows, indices[at, 0], reweight)
+        return Prediction(scores, to_pixels(patches, batch["image"].shape[1:3], sigma))
+
+    train = Phase(update, finish, augment=False)
+    return Method(init, {"train": train}, score_images, embed=embed, shared=frozenset({"backbone"}))
+
+
+def weight(
+    patch: Float[Array, "b d"], bank: Float[Array, "n d"], match: Int[Array, "b"], number: int
+) -> Float[Array, "b"]:
+    """1 - exp |x - m| / Σ exp |x - m'| over the `number` neighbours m' in the bank of the match m, itself included."""
+    _, around = nearest(bank[match], bank, number)
+    distances = jnp.sqrt(((patch[:, None] - bank[around]) ** 2).sum(-1))
+    return 1 - jax.nn.softmax(distances, axis=1)[:, 0]

