@@ -22,8 +22,8 @@ class State(NamedTuple):
     seen: Any
 
 
-def two_phase(**settings) -> Method:
-    inner = conv_ae(dropout=0.1, ema_decay=0.9, **settings)
+def two_phase(*, tx, **settings) -> Method:
+    inner = conv_ae(tx=tx, dropout=0.1, ema_decay=0.9, **settings)
 
     def init(key, batch, info):
         return State(inner.init(key, batch, info), jnp.zeros(64), jnp.zeros((), jnp.int32))
