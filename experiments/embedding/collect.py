@@ -1,4 +1,4 @@
-"""Gathers results.json of all runs into experiments/embedding/results.json and writes the README's table from it.
+"""Gathers results.json of all runs into experiments/embedding/results.json and writes the READMEs' tables from it.
 
 python -m experiments.embedding.collect --runs=runs/embedding
 """
@@ -7,7 +7,7 @@ import argparse
 import json
 import pathlib
 
-from experiments.tables import gather, replace, row, spread
+from experiments.tables import ROOT, gather, replace, row, spread
 
 HERE = pathlib.Path(__file__).parent
 METRICS = ("image_auroc", "pixel_auroc", "aupro")
@@ -44,7 +44,8 @@ def main() -> None:
     path = HERE / "results.json"
     if flags.runs:
         path.write_text(json.dumps(gather(flags.runs), indent=1) + "\n")
-    replace(HERE / "README.md", "embedding", table(json.loads(path.read_text())))
+    for readme in (ROOT / "README.md", HERE / "README.md"):
+        replace(readme, "embedding", table(json.loads(path.read_text())))
 
 
 if __name__ == "__main__":
