@@ -1,9 +1,14 @@
-"""Processor seconds of the coreset of 10 % of real patches: PatchCore's features of ELPV cells at 256 px.
+"""Seconds of the coreset of 10 % of real patches: PatchCore's features of ELPV cells at 256 px.
 
-python -m experiments.embedding.coreset_time --images=88      88 images are 90,112 patches, 352 are 360,448
+python -m experiments.embedding.coreset_time --images 88 352      88 images are 90,112 patches, 352 are 360,448
+
+Writes coreset.json, from which `collect` makes a table. Let nothing else run on the machine.
 """
 
 import argparse
+import json
+import os
+import pathlib
 import time
 
 import jax
@@ -11,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
+from adjax import outcome
 from adjax.backbones import backbone
 from adjax.data import elpv
 from adjax.fitted.coreset import pruned
@@ -35,12 +41,17 @@ def features(number: int) -> np.ndarray:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=88)
-    points = features(parser.parse_args().images)
-    pruned(points[:500], 20, 0)  # compiles
-    began, clock = time.process_time(), time.monotonic()
-    pruned(points, len(points) // 10, 0, progress=True)
-    print(f"{points.shape}: {time.process_time() - began:.1f} s of processors, {time.monotonic() - clock:.1f} s")
+    parser.add_argument("--images", type=int, nargs="+", default=[88, 352])
+    found = []
+    for number in parser.parse_args().images:
+        points = features(number)
+        pruned(points[:500], 20, 0)  # compiles
+        began, clock = time.process_time(), time.monotonic()
+        pruned(points, len(points) // 10, 0, progress=True)
+        spent = {"cpu_s": time.process_time() - began, "wall_s": time.monotonic() - clock}
+        found.append({"points": len(points), "dimensions": points.shape[1], "chosen": len(points) // 10} | spent)
+    result = {"cores": os.cpu_count(), "versions": outcome.versions(), "runs": found}
+    (pathlib.Path(__file__).parent / "coreset.json").write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":
