@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
 from adjax import optim, threshold, tiling, transforms
+from adjax.backbones import RANDOM
 from adjax.data import options as dataset_options
 from adjax.data import textures
 from adjax.data.view import View
@@ -117,12 +118,15 @@ def steps(config: ConfigDict, counts: Mapping[str, int]) -> dict[str, int]:
     return {name: number or -(-counts["train"] // config.fit.batch_size) for name, number in config.fit.steps.items()}
 
 
-def make_method(config: ConfigDict, info: Info) -> Method:
-    """The method itself, as fit wants it."""
+def make_method(config: ConfigDict, info: Info, *, restored: bool = False) -> Method:
+    """The method itself, as fit wants it. `restored`: its state comes from a checkpoint, with all weights in it."""
     settings = config.method.to_dict()
     make = factory(settings.pop("name"))
-    if "tx" in inspect.signature(make).parameters:
+    takes = inspect.signature(make).parameters
+    if "tx" in takes:
         settings["tx"] = optim.optimizer(steps=max(info.steps.values()), **config.optim)
+    if restored and "weights" in takes:
+        settings["weights"] = RANDOM  # the shapes are all that is needed: no file of pretrained weights
     return make(rule=_own_rule(config), **settings)
 
 

@@ -47,7 +47,7 @@ def _read(store, config: ConfigDict | None, overrides: Mapping[str, Any]) -> Tra
     saved = ConfigDict(meta["config"])
     saved.update_from_flattened_dict(dict(overrides))
     info = Info(meta["counts"], cfg.steps(saved, meta["counts"]), saved.fit.batch_size)
-    method = cfg.make_method(saved, info)
+    method = cfg.make_method(saved, info, restored=True)
     like = jax.eval_shape(lambda key: method.init(key, example(meta["shape"]), info), jax.random.key(0))
     state = checkpoint.restore(store, number, like, parallel.whole(parallel.mesh()), optimiser=False)
     thresholds = {k: t and Threshold(**t) for k, t in meta["thresholds"].items()}

@@ -6,7 +6,6 @@
 
 An example is a record: images and masks are the files' own bytes, for decoders of TFDS know neither TIFF nor 16-bit
 colour in one feature. Split "train" holds all good images to learn from; calibration and validation are not yet cut.
-TFDS 4.9.10 needs the package importlib_resources for this and does not say so: pip install importlib_resources.
 Nothing is downloaded: the data sets ask for consent, and ROOT is where they were unpacked.
 """
 

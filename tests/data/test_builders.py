@@ -12,7 +12,6 @@ from tests.data.trees import TREES
 @pytest.mark.budget(60)  # its import alone takes seconds
 @pytest.mark.parametrize("name", ["visa", "mvtec_loco", "nanotwice"])
 def test_examples_are_the_records(name, tmp_path):
-    pytest.importorskip("importlib_resources", reason="TFDS needs it and does not install it")
     import tensorflow_datasets as tfds
 
     from adjax.data.builders import AdjaxRecords, config

@@ -7,6 +7,8 @@ import matrix
 import numpy as np
 import pytest
 
+from adjax import backbones
+from adjax.config import base, make_method
 from adjax.methods.patchcore import patchcore, weight
 from adjax.types import Info, UserError
 
@@ -59,3 +61,22 @@ def test_what_cannot_be_combined_is_refused():
         patchcore(reweight=9, rule="mean")
     with pytest.raises(UserError, match="choose from distance, squared"):
         patchcore(score="cosine")
+
+
+def test_a_checkpoint_needs_no_file_of_weights(monkeypatch):
+    """It holds the backbone's: a machine that only scores need not have the package."""
+
+    def missing(*_):
+        raise UserError("no weights here")
+
+    monkeypatch.setattr(backbones, "find", missing)
+    config = base()
+    config.method = {"name": "patchcore", "layers": ("stage2",)}
+    info = Info({"train": 4}, {"train": 2}, 2)
+    init = lambda restored: jax.eval_shape(
+        lambda key: make_method(config, info, restored=restored).init(key, matrix.batch(IMAGES), info),
+        jax.random.key(0),
+    )
+    assert init(True).bank.rows.shape[0] == 4 * 64
+    with pytest.raises(UserError, match="no weights here"):
+        init(False)
