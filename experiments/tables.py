@@ -1,5 +1,6 @@
 """What experiments share: gathering finished runs, mean ± standard deviation over seeds, tables between marks."""
 
+import argparse
 import json
 import pathlib
 import statistics
@@ -22,6 +23,16 @@ def gather(runs: pathlib.Path, kept: Sequence[str] = KEPT) -> dict:
         name = path.parent.name.rsplit("-", 1)[0]
         found.append({"name": name, **{k: result[k] for k in kept}, "config": config})
     return {"collected_at_commit": commit.strip(), "runs": found}
+
+
+def collected(description: str, path: pathlib.Path) -> dict:
+    """What `path` holds, gathered anew first where the command line names a folder of runs."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=pathlib.Path, help="folder of working directories; without it, tables only")
+    flags = parser.parse_args()
+    if flags.runs:
+        path.write_text(json.dumps(gather(flags.runs), indent=1) + "\n")
+    return json.loads(path.read_text())
 
 
 def spread(values: list, digits: int) -> str:

@@ -3,11 +3,10 @@
 python -m experiments.embedding.collect --runs=runs/embedding
 """
 
-import argparse
 import json
 import pathlib
 
-from experiments.tables import ROOT, gather, replace, row, spread
+from experiments.tables import ROOT, collected, replace, row, spread
 
 HERE = pathlib.Path(__file__).parent
 METRICS = ("image_auroc", "pixel_auroc", "aupro")
@@ -55,14 +54,9 @@ def coresets(found: dict) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=pathlib.Path, help="folder of working directories; without it, the table only")
-    flags = parser.parse_args()
-    path = HERE / "results.json"
-    if flags.runs:
-        path.write_text(json.dumps(gather(flags.runs), indent=1) + "\n")
+    results = collected(__doc__, HERE / "results.json")
     for readme in (ROOT / "README.md", HERE / "README.md"):
-        replace(readme, "embedding", table(json.loads(path.read_text())))
+        replace(readme, "embedding", table(results))
     replace(HERE / "README.md", "coreset", coresets(json.loads((HERE / "coreset.json").read_text())))
 
 

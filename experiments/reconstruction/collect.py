@@ -3,13 +3,11 @@
 python -m experiments.reconstruction.collect --runs=runs/reconstruction
 """
 
-import argparse
-import json
 import pathlib
 import statistics
 
 from experiments.reconstruction import recipe
-from experiments.tables import gather, replace, row, spread
+from experiments.tables import collected, replace, row, spread
 
 HERE = pathlib.Path(__file__).parent
 METRICS = {"image_auroc": "image AUROC", "pixel_ap": "pixel AP", "aupro": "AUPRO"}
@@ -47,13 +45,7 @@ def median(timing: list[dict], name: str) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=pathlib.Path, help="folder of working directories; without it, tables only")
-    flags = parser.parse_args()
-    path = HERE / "results.json"
-    if flags.runs:
-        path.write_text(json.dumps(gather(flags.runs), indent=1) + "\n")
-    results = json.loads(path.read_text())
+    results = collected(__doc__, HERE / "results.json")
     replace(HERE / "README.md", "reconstruction", quality(results) + speed(results) + [""])
 
 

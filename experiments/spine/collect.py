@@ -3,11 +3,9 @@
 python -m experiments.spine.collect --runs=runs/spine
 """
 
-import argparse
-import json
 import pathlib
 
-from experiments.tables import ROOT, gather, replace, row, spread
+from experiments.tables import ROOT, collected, replace, row, spread
 
 HERE = pathlib.Path(__file__).parent
 METRICS = ("image_auroc", "pixel_auroc", "pixel_ap", "aupro")
@@ -28,14 +26,9 @@ def table(results: dict) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=pathlib.Path, help="folder of working directories; without it, tables only")
-    flags = parser.parse_args()
-    path = HERE / "results.json"
-    if flags.runs:
-        path.write_text(json.dumps(gather(flags.runs), indent=1) + "\n")
+    results = collected(__doc__, HERE / "results.json")
     for readme in (ROOT / "README.md", HERE / "README.md"):
-        replace(readme, "spine", table(json.loads(path.read_text())))
+        replace(readme, "spine", table(results))
 
 
 if __name__ == "__main__":
