@@ -100,6 +100,25 @@ def per_category(scored: Sequence[Scored], masks: Masks | None) -> dict[str, dic
     return table | {"mean": {"n": len(scored)} | mean}
 
 
+def per_item(scored: Sequence[Scored]) -> dict[str, dict]:
+    """Image metrics of items seen in several images (meta["group"]), by category; {} where each image is an item.
+
+    An item's score is the highest of its images', and it is defective where one of them is: the sample-level AUROC of
+    Real-IAD (Wang et al. 2024, arXiv 2403.12580).
+    """
+    items: dict[str, dict[str, list[Scored]]] = {}
+    for s in scored:
+        items.setdefault(s.record.category, {}).setdefault(s.record.meta.get("group", s.record.id), []).append(s)
+    if sum(map(len, items.values())) == len(scored):
+        return {}
+    table = {}
+    for name, found in items.items():
+        scores = np.array([max(s.score for s in images) for images in found.values()])
+        labels = np.array([max(s.record.label for s in images) for images in found.values()])
+        table[name] = {"n": len(found)} | {m: metrics.evaluate_scores(scores, labels)[m] for m in METRICS[:3]}
+    return table
+
+
 def saturated(scored: Sequence[Scored]) -> dict[str, dict[str, float]]:
     """AU-sPRO by type of anomaly at each limit of the false-positive rate, of a data set that knows saturations."""
     if not any("saturation" in s.record.meta for s in scored) or any(s.map is None for s in scored):

@@ -130,6 +130,7 @@ def evaluate(job: Job) -> int:
     results = outcome.results(trained, dataset, scored, measured, baselines, clock, job.command)
     results["per_defect"] = measuring.per_defect(scored, masks, no_masks)
     results["per_category"] = measuring.per_category(scored, masks)
+    results["per_item"] = measuring.per_item(scored)
     results["au_spro"] = measuring.saturated(scored)
     _write_maps(job.workdir / "maps", scored, config.maps)
     validation = {r.id: r for r in dataset.splits["validation"]}

@@ -54,6 +54,9 @@ def test_every_data_set_goes_through(name, tmp_path):
     results = measure(name, TREES[name].categories[:1], tmp_path)
     assert results["n_train"] and results["n_test"]
     assert set(results["au_spro"]) == ({"0.05", "0.3"} if name == "mvtec_loco" else set())
+    if name == "real_iad":
+        assert results["per_item"]["audiojack"]["n"] == 2
+        assert "By item" in (tmp_path / "report/index.html").read_text()
     for metric, value in results["metrics"].items():
         assert (0 <= value <= 1) if value is not None else results["reasons"][metric]
 

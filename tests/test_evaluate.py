@@ -75,6 +75,27 @@ def test_each_category_counts_by_itself(scored):
     assert evaluate.per_category([*found, *other], None)["mean"]["pixel_ap"] is None
 
 
+def test_an_item_counts_by_the_worst_of_its_images(scored):
+    """Two views of a defective item, of which the good-looking one ranks higher; two of a good one; one of another."""
+    found = [
+        scored[0][0]._replace(score=score, record=scored[0][0].record._replace(id=name, label=label, meta=meta))
+        for name, score, label, meta in (
+            ("a0", 0.7, 0, {"group": "a"}),
+            ("a1", 0.2, 1, {"group": "a"}),
+            ("b0", 0.1, 0, {"group": "b"}),
+            ("b1", 0.9, 0, {"group": "b"}),
+            ("c", 0.5, 0, {}),
+        )
+    ]
+    assert evaluate.per_item(found)[""] | {"image_f1max": 0} == {
+        "n": 3,
+        "image_auroc": 0.5,  # above c, below b
+        "image_ap": 0.5,
+        "image_f1max": 0,
+    }
+    assert evaluate.per_item(found[1:3]) == {}
+
+
 def test_half_a_region_is_enough_where_it_saturates(tmp_path):
     """The curve is a line from what is found without a false alarm to (1, 1)."""
     TREES["mvtec_loco"].make(tmp_path)

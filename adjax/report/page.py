@@ -60,7 +60,7 @@ def write_report(
     page = environment.get_template("page.html").render(
         head=_head(results, seen),
         metrics=_metrics(results) if _measured(results, seen) else None,
-        parts=[part for part in (_per_category(results), _per_defect(results, seen)) if part],
+        parts=[p for p in (_per_category(results), _per_item(results), _per_defect(results, seen)) if p],
         groups_table=breakdown.by_group(results),
         places_table=breakdown.by_place(results),
         notes=results.get("notes") or [],
@@ -152,6 +152,13 @@ def _per_category(results: Mapping[str, Any]) -> dict[str, Any] | None:
     head = {"id": "per-category", "title": "By category", "text": "Each category by itself.", "first": "Category"}
     table = results.get("per_category") or {}
     return head | _lines(table, {}) if table else None
+
+
+def _per_item(results: Mapping[str, Any]) -> dict[str, Any] | None:
+    text = "All images of an item together: the highest of their scores counts."
+    head = {"id": "per-item", "title": "By item", "text": text, "first": "Category"}
+    table = results.get("per_item") or {}
+    return head | _lines({name or "all": values for name, values in table.items()}, {}) if table else None
 
 
 def _per_defect(results: Mapping[str, Any], rows: Sequence[Row]) -> dict[str, Any] | None:
