@@ -104,6 +104,8 @@ def finish(config: ConfigDict, mode: str | None) -> ConfigDict:
             config.data.options.filaments.update(size=64, n_train=6, n_test_good=2, n_test_defect=2, types=("blob",))
         if "width" in config.method:
             config.method.width = 0.25
+        if "backbone" in config.method:  # quick to compile, and no file is needed
+            config.method.update(backbone="resnet18", layers=("stem", "layer1"), weights=RANDOM)
         if "features" in config.method:
             config.method.features = (4, 8)
         if "levels" in config.method:
