@@ -8,10 +8,11 @@ import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from jax.sharding import Mesh
 from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
-from adjax import optim, threshold, tiling, transforms
+from adjax import optim, parallel, threshold, tiling, transforms
 from adjax.backbones import RANDOM
 from adjax.data import options as dataset_options
 from adjax.data import textures
@@ -185,6 +186,10 @@ def make_textures(config: ConfigDict) -> Callable:
     """`textures.beside` with the configured source."""
     texture = config.data.texture
     return partial(textures.beside, source=texture.source, root=texture.root)
+
+
+def mesh(config: ConfigDict) -> Mesh:
+    return parallel.mesh_for(config.fit.batch_size, config.score.batch_size)
 
 
 def grid(config: ConfigDict) -> tiling.Grid | None:
