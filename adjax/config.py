@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
 from adjax import optim, parallel, threshold, tiling, transforms
-from adjax.backbones import RANDOM
+from adjax.backbones import RANDOM, cheapest
 from adjax.data import options as dataset_options
 from adjax.data import textures
 from adjax.data.view import View
@@ -111,6 +111,10 @@ def finish(config: ConfigDict, mode: str | None) -> ConfigDict:
             config.method.levels = (4, 8)
         if "multiples" in config.method:
             config.method.multiples = (1, 2)
+        if "channels" in config.method:
+            config.method.channels = 8
+        if "backbone" in config.method:
+            config.method.layers = cheapest(config.method.backbone, len(config.method.layers))
     return config.lock()
 
 
