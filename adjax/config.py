@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
 from adjax import optim, parallel, threshold, tiling, transforms
-from adjax.backbones import RANDOM
+from adjax.backbones import RANDOM, cheapest
 from adjax.data import options as dataset_options
 from adjax.data import textures
 from adjax.data.view import View
@@ -105,14 +105,16 @@ def finish(config: ConfigDict, mode: str | None) -> ConfigDict:
             config.data.options.filaments.update(size=64, n_train=6, n_test_good=2, n_test_defect=2, types=("blob",))
         if "width" in config.method:
             config.method.width = 0.25
-        if "backbone" in config.method:  # quick to compile, and no file is needed
-            config.method.update(backbone="resnet18", layers=("stem", "layer1"), weights=RANDOM)
         if "features" in config.method:
             config.method.features = (4, 8)
         if "levels" in config.method:
             config.method.levels = (4, 8)
         if "multiples" in config.method:
             config.method.multiples = (1, 2)
+        if "channels" in config.method:
+            config.method.channels = 8
+        if "backbone" in config.method:
+            config.method.layers = cheapest(config.method.backbone, len(config.method.layers))
     return config.lock()
 
 
