@@ -21,16 +21,16 @@ SIDE, BATCH, STEPS = 32, 16, 150
 OPTIMISED = {"xla_backend_optimization_level": 1}  # conftest has 0: for a program that runs often it is too slow
 # What a factory takes of it, it gets.
 SMALL = {"tx": optax.adam(4e-3), "width": 0.25, "latent": 24, "features": (4, 8), "base": 2, "multiples": (1, 2)}
-SMALL |= {"levels": (4, 8, 16), "window": 5, "cells": (4,)}  # the sizes in px: defaults are for 256 px
+SMALL |= {"levels": (4, 8, 16), "window": 5, "cells": (4,), "padding": True}  # the sizes in px: defaults are for 256 px
 SMALL |= {"layers": ("stage1", "stage2"), "channels": 40}  # of pretrained networks: later ones cost most to compile
-# Where a backbone learns, a plain one with random weights: with its gradient the other takes thrice as long to compile.
-LEARNING = {"backbone": "resnet18", "weights": "random", "layers": ("stem", "layer1")}
+# Where networks learn, random weights and a plain backbone: with its gradient another takes thrice as long to compile.
+LEARNING = {"backbone": "resnet18", "weights": "random", "layers": ("stem", "layer1"), "width": 1 / 32}
 
 
 @functools.cache  # jax.jit compiles a function once; built anew it is another function
 def build(factory: Callable) -> Method:
     known = inspect.signature(factory).parameters
-    small = SMALL | LEARNING if {"tx", "backbone"} <= known.keys() else SMALL
+    small = SMALL | LEARNING if {"tx", "weights"} <= known.keys() else SMALL
     return factory(**{name: value for name, value in small.items() if name in known})
 
 
@@ -96,7 +96,8 @@ def train(method: Method, state: Any = None, *, steps: int = STEPS, devices: int
 def draw(method: Method, numbers: list[int]) -> dict[str, np.ndarray]:
     """A batch to learn from: what the method asks for."""
     images = learned()[np.random.default_rng(numbers).integers(0, 128, BATCH)]
-    rows = {"image": images, "_mask": np.ones(BATCH, bool), "texture": textures(BATCH, numbers[-1])}
+    other = textures(BATCH, numbers[-1])
+    rows = {"image": images, "_mask": np.ones(BATCH, bool), "texture": other, "penalty": other}
     return {name: rows[name] for name in ("image", "_mask", *method.needs)}
 
 
@@ -118,7 +119,8 @@ def fitted(name: str) -> Fitted:
 
 def batch(images) -> dict:
     """Every field that a method may ask for."""
-    more = {"texture": jnp.asarray(textures(len(images), 0))}
+    other = jnp.asarray(textures(len(images), 0))
+    more = {"texture": other, "penalty": other}
     return {"image": jnp.asarray(images), "_mask": jnp.ones(len(images), bool)} | more
 
 

@@ -2,6 +2,7 @@
 
 from adjax.methods.conv_ae import conv_ae
 from adjax.methods.draem import draem
+from adjax.methods.efficient_ad import efficient_ad
 from adjax.methods.filtering_ae import filtering_ae
 from adjax.methods.inpainting import inpainting
 from adjax.methods.intensity import intensity
@@ -19,6 +20,7 @@ from adjax.types import UserError
 METHODS = {
     "conv_ae": conv_ae,
     "draem": draem,
+    "efficient_ad": efficient_ad,
     "filtering_ae": filtering_ae,
     "inpainting": inpainting,
     "intensity": intensity,
