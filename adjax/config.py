@@ -111,6 +111,8 @@ def finish(config: ConfigDict, mode: str | None) -> ConfigDict:
             config.method.levels = (4, 8)
         if "multiples" in config.method:
             config.method.multiples = (1, 2)
+        if "unet" in config.method:
+            config.method.unet.update(features=(8,), blocks=0, attention=(), heads=0)
     return config.lock()
 
 

@@ -12,9 +12,7 @@ import pytest
 from adjax.methods.anoddpm import anoddpm
 from adjax.types import UserError
 
-pytestmark = [pytest.mark.budget(30), pytest.mark.slow]  # slow until the table of methods has what it tests
-
-SMALL = {"features": (4, 8), "blocks": 1, "attention": ()}
+SMALL = {"unet": {"features": (8,), "blocks": 0, "attention": (), "heads": 0, "patch": 4}}
 
 
 def fresh(**options):
@@ -29,7 +27,6 @@ def state():
 
 
 @pytest.mark.parametrize(("noise", "power"), [("simplex", 0.256), ("gaussian", 1.0)])
-@pytest.mark.budget(20)  # an update to compile
 def test_the_first_loss_is_the_noise_s_power(noise, power):
     """The network starts at zero."""
     method, fitted, rows = fresh(noise=noise)
@@ -38,7 +35,7 @@ def test_the_first_loss_is_the_noise_s_power(noise, power):
 
 
 def test_without_diffusion_the_image_comes_back():
-    method, fitted, _ = fresh(top=0, steps=0)
+    method, fitted, _ = fresh(top=0, calls=0)
     found = matrix.score(method, fitted, matrix.normals(2, seed=0))
     np.testing.assert_allclose(found.map, 0, atol=1e-12)
 
@@ -46,7 +43,7 @@ def test_without_diffusion_the_image_comes_back():
 @pytest.mark.parametrize("sampler", ["ddpm", "ddim", "dpm_solver"])
 def test_what_predicts_no_noise_leaves_it_in(sampler):
     """x_t / signal_t is all that an untrained network makes of x_t: the error is of the noise's size there."""
-    method, fitted, _ = fresh(sampler=sampler, steps=2, top=100, noise="coloured")
+    method, fitted, _ = fresh(sampler=sampler, calls=2, top=100, noise="coloured")
     found = matrix.score(method, fitted, matrix.normals(8, seed=0)).map.mean()
     variance = 1 - np.prod(1 - np.linspace(1e-4, 0.02, 1000)[:100])
     assert found == pytest.approx(variance / (1 - variance) / 4, rel=0.6)
@@ -54,7 +51,7 @@ def test_what_predicts_no_noise_leaves_it_in(sampler):
 
 def test_draws_differ_and_their_mean_is_the_map():
     images = matrix.normals(2, seed=0)
-    methods = [fresh(top=50, steps=2, noise="gaussian", draws=draws)[0] for draws in (1, 4)]
+    methods = [fresh(top=50, calls=2, noise="gaussian", draws=draws)[0] for draws in (1, 4)]
     single, mean = (matrix.score(method, state(), images).map for method in methods)
     assert not np.allclose(single, mean)
     assert single.mean() == pytest.approx(mean.mean(), rel=0.1)
@@ -71,3 +68,8 @@ def test_the_published_network():
 def test_steps_that_were_not_trained_are_refused():
     with pytest.raises(UserError, match="top 900 and trained 800; choose 0 <= top <= trained <= 1000"):
         fresh(top=900)
+
+
+def test_an_unknown_setting_of_the_network_names_the_choices():
+    with pytest.raises(UserError, match="unknown setting 'width' of the U-Net; choose from features, blocks"):
+        anoddpm(tx=optax.sgd(0.0), unet={"width": 1}).init(jax.random.key(0), {"image": jnp.zeros((1, 8, 8, 1))}, None)
