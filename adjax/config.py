@@ -114,7 +114,7 @@ def finish(config: ConfigDict, mode: str | None) -> ConfigDict:
         if "channels" in config.method:
             config.method.channels = 8
         if "backbone" in config.method:
-            config.method.layers = cheapest(config.method.backbone, len(config.method.layers))
+            config.method.layers = cheapest(config.method.backbone, min(2, len(config.method.layers)))
     return config.lock()
 
 

@@ -12,6 +12,7 @@ from adjax.methods.padim import padim
 from adjax.methods.patchcore import patchcore
 from adjax.methods.riad import riad
 from adjax.methods.stain_ae import stain_ae
+from adjax.methods.stfpm import stfpm
 from adjax.methods.vae import vae
 from adjax.types import UserError
 
@@ -28,6 +29,7 @@ METHODS = {
     "patchcore": patchcore,
     "riad": riad,
     "stain_ae": stain_ae,
+    "stfpm": stfpm,
     "vae": vae,
 }
 
