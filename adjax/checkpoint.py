@@ -15,6 +15,11 @@ import orbax.checkpoint as ocp
 
 from adjax.types import State, UserError
 
+# Otherwise every device writes its slice of an array that all of them hold: a program to compile for every shape.
+ocp.type_handlers.register_type_handler(
+    jax.Array, ocp.type_handlers.ArrayHandler(use_replica_parallel=False), override=True
+)
+
 
 def open_store(directory, *, keep: int = 2, create: bool = True) -> ocp.CheckpointManager:
     """Saves run in the background; leftovers of a killed save are cleared here."""

@@ -33,6 +33,7 @@ class Backbone(NamedTuple):
     variables: Mapping[str, Any]  # belong into a method's state, so that a checkpoint is complete
     taps: Mapping[str, Tap]  # channels, stride and receptive field of each layer
     normalise: Callable[[Array], Array]  # what `apply` does to the images first
+    learn: Callable[[Any, Array], tuple[dict, dict]]  # apply in training: -> features, {"batch_stats"}
 
     @property
     def channels(self) -> dict[str, int]:
@@ -62,35 +63,40 @@ def backbone(
         _chosen(f"layer of {name}", layer, network.taps)
     if not layers:
         raise UserError(f"backbone {name!r} needs a layer; choose from {', '.join(network.taps)}")
-    module = network.make(layers=tuple(layers))
-    like = jax.eval_shape(module.init, jax.random.key(0), jax.ShapeDtypeStruct((1, SIDE, SIDE, 3), jnp.float32))
-    if weights == RANDOM:
-        variables = random_variables(like, seed)
-    else:
-        path = Path(weights).expanduser() if weights else find(name, network)
-        read = files.read(path, network.sha256 if weights is None else "")
-        variables = to_variables(read, like, network.rules)
+    module, like = _shaped(name, tuple(layers))
+    with jax.ensure_compile_time_eval():  # it may be asked for within a trace, whose values must not outlive it
+        if weights == RANDOM:
+            variables = random_variables(like, seed)
+        else:
+            path = Path(weights).expanduser() if weights else find(name, network)
+            read = files.read(path, network.sha256 if weights is None else "")
+            variables = to_variables(read, like, network.rules)
     normalise = normaliser(*network.moments, rgb)
     return Backbone(
         apply=lambda variables, image: module.apply(variables, normalise(image)),
         variables=variables,
         taps={layer: network.taps[layer] for layer in layers},
         normalise=normalise,
+        learn=lambda variables, image: module.apply(variables, normalise(image), train=True, mutable=["batch_stats"]),
     )
 
 
+@functools.cache  # a trace of the whole network; a run makes it once to fit and once to score
+def _shaped(name: str, layers: tuple[str, ...]) -> tuple[Any, Mapping[str, Any]]:
+    """The network, and its variables without their values."""
+    module = NETWORKS[name].make(layers=layers)
+    image = jax.ShapeDtypeStruct((1, SIDE, SIDE, 3), jnp.float32)
+    return module, jax.eval_shape(lambda image: module.init(jax.random.key(0), image), image)
+
+
+def cheapest(name: str, number: int) -> tuple[str, ...]:
+    """The first layers of a network, for tests: most of the time that a backbone takes is the compiler's."""
+    return tuple(_chosen("backbone", name, NETWORKS).taps)[:number]
+
+
 def lazily(*arguments: Any, **settings: Any) -> Callable[[], Backbone]:
-    """`backbone(...)` when it is first asked for: a method without its weights can still be named.
-
-    That may be within a trace, whose values must not outlive it.
-    """
-
-    @functools.cache
-    def load() -> Backbone:
-        with jax.ensure_compile_time_eval():
-            return backbone(*arguments, **settings)
-
-    return load
+    """`backbone(...)` when it is first asked for: a method without its weights can still be named."""
+    return functools.cache(lambda: backbone(*arguments, **settings))
 
 
 def _chosen(what: str, name: str, choices: Mapping[str, Any]) -> Any:

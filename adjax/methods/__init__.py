@@ -8,11 +8,15 @@ from adjax.methods.filtering_ae import filtering_ae
 from adjax.methods.inpainting import inpainting
 from adjax.methods.intensity import intensity
 from adjax.methods.local_median import local_median
+from adjax.methods.mahalanobis import mahalanobis
 from adjax.methods.memae import memae
 from adjax.methods.padim import padim
 from adjax.methods.patchcore import patchcore
 from adjax.methods.riad import riad
+from adjax.methods.similarity import similarity
+from adjax.methods.spade import spade
 from adjax.methods.stain_ae import stain_ae
+from adjax.methods.stfpm import stfpm
 from adjax.methods.vae import vae
 from adjax.types import UserError
 
@@ -25,11 +29,15 @@ METHODS = {
     "inpainting": inpainting,
     "intensity": intensity,
     "local_median": local_median,
+    "mahalanobis": mahalanobis,
     "memae": memae,
     "padim": padim,
     "patchcore": patchcore,
     "riad": riad,
+    "similarity": similarity,
+    "spade": spade,
     "stain_ae": stain_ae,
+    "stfpm": stfpm,
     "vae": vae,
 }
 

@@ -22,6 +22,16 @@ def aligned(features: Mapping[str, Float[Array, "b h w c"]], how: str) -> Float[
     return jnp.concatenate([x if x.shape[1:3] == grid else resize(x) for x in features.values()], axis=-1)
 
 
+def pooled(features: Mapping[str, Array], batch: Batch) -> dict[str, Float[Array, "b c"]]:
+    """Each layer's mean over the patches that count; a layer that is one vector for the image stays what it is."""
+
+    def mean(x: Float[Array, "b i j c"]) -> Float[Array, "b c"]:
+        valid = valid_patches(batch, x.shape[1:3]).astype(x.dtype)[..., None]
+        return (x * valid).sum((1, 2)) / jnp.maximum(valid.sum((1, 2)), 1)
+
+    return {name: x if x.ndim == 2 else mean(x) for name, x in features.items()}
+
+
 def neighbourhood_mean(x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
     """Mean of 3 x 3, zeros beyond the border counted, as PyTorch's average pooling does."""
     total = lax.reduce_window(x, 0.0, lax.add, (1, 3, 3, 1), (1, 1, 1, 1), ((0, 0), (1, 1), (1, 1), (0, 0)))
@@ -43,6 +53,12 @@ def valid_patches(batch: Batch, grid: tuple[int, int]) -> Bool[Array, "b i j"]:
     """The patches of which at least half of the pixels count."""
     valid = valid_pixels(batch).astype(jnp.float32)
     return jax.image.resize(valid, (len(valid), *grid), "bilinear") >= 0.5
+
+
+def valid_mean(maps: Float[Array, "b i j"], batch: Batch) -> Float[Array, "b"]:
+    """Over the patches that count; 0 for an image without any."""
+    valid = valid_patches(batch, maps.shape[1:]).astype(maps.dtype)
+    return (maps * valid).sum((1, 2)) / jnp.maximum(valid.sum((1, 2)), 1.0)
 
 
 def first_pass(left: Int[Array, ""], batch: Batch) -> tuple[Bool[Array, "b"], Int[Array, ""]]:

@@ -19,7 +19,7 @@ IMAGES = matrix.normals(4, seed=3)
 @functools.cache
 def whole():
     """A bank of all patches of the images: two batches, of which the second repeats the first, padded by a row."""
-    method = patchcore(layers=("stage3",), ratio=1.0)
+    method = patchcore(layers=("stage2",), ratio=1.0)
     rows = dict(matrix.batch(np.concatenate([IMAGES, IMAGES[:1] + 0.5])))
     rows["_mask"] = np.arange(5) < 4
     info = Info({"train": 4}, {"train": 2}, 5)
@@ -27,12 +27,12 @@ def whole():
     update = jax.jit(method.phases["train"].update)
     for step in range(2):
         state, scalars = update(state, rows, jax.random.key(step))
-    assert scalars["patches"] == 4 * 16  # padding and the second pass add nothing
+    assert scalars["patches"] == 4 * 64  # padding and the second pass add nothing
     return method.phases["train"].finish(state, jax.random.key(2))
 
 
 def test_training_images_of_a_whole_bank_score_nothing():
-    prediction = matrix.score(patchcore(layers=("stage3",)), whole(), IMAGES)
+    prediction = matrix.score(patchcore(layers=("stage2",)), whole(), IMAGES)
     np.testing.assert_allclose(prediction.score, 0, atol=1e-4)
     np.testing.assert_allclose(prediction.map, 0, atol=1e-4)
 
@@ -40,7 +40,7 @@ def test_training_images_of_a_whole_bank_score_nothing():
 def test_squared_scores_are_the_squares_of_distances():
     images = matrix.planted(IMAGES, seed=1)[0]
     plain, squared = (
-        matrix.score(patchcore(layers=("stage3",), score=how), whole(), images) for how in ("distance", "squared")
+        matrix.score(patchcore(layers=("stage2",), score=how), whole(), images) for how in ("distance", "squared")
     )
     assert (plain.score > 1).all()
     np.testing.assert_allclose(squared.score, plain.score**2, rtol=1e-5)
