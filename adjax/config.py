@@ -8,10 +8,11 @@ import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from jax.sharding import Mesh
 from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
-from adjax import optim, threshold, tiling, transforms
+from adjax import optim, parallel, threshold, tiling, transforms
 from adjax.backbones import RANDOM, cheapest
 from adjax.data import options as dataset_options
 from adjax.data import textures
@@ -113,7 +114,7 @@ def finish(config: ConfigDict, mode: str | None) -> ConfigDict:
         if "channels" in config.method:
             config.method.channels = 8
         if "backbone" in config.method:
-            config.method.layers = cheapest(config.method.backbone, len(config.method.layers))
+            config.method.layers = cheapest(config.method.backbone)
     return config.lock()
 
 
@@ -187,6 +188,10 @@ def make_textures(config: ConfigDict) -> Callable:
     """`textures.beside` with the configured source."""
     texture = config.data.texture
     return partial(textures.beside, source=texture.source, root=texture.root)
+
+
+def mesh(config: ConfigDict) -> Mesh:
+    return parallel.mesh_for(config.fit.batch_size, config.score.batch_size)
 
 
 def grid(config: ConfigDict) -> tiling.Grid | None:

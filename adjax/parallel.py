@@ -1,6 +1,7 @@
 """Mesh, shardings and multi-host start: the only file that names devices.
 
-One axis, "data": batches are split along it, states are whole on every device.
+One axis, "data": batches are split along it, states are whole on every device. A processor is split into devices, too:
+XLA runs most of a program on one thread.
 """
 
 import collections
@@ -17,18 +18,37 @@ from adjax.types import Batch, UserError
 
 DATA = PartitionSpec("data")
 WHOLE = PartitionSpec()
+CPU_DEVICES = 4  # at most: each holds a whole state
 
 
 def start() -> None:
-    """Joins the processes of a multi-host job, where the launcher describes one (see jax.distributed)."""
+    """To be called before any device is used. Joins the processes of a multi-host job, where the launcher describes one
+    (see jax.distributed); else makes a CPU as many devices as it has processors, unless the environment says how many.
+    """
     if "JAX_COORDINATOR_ADDRESS" in os.environ:
         jax.distributed.initialize()
+    elif "JAX_NUM_CPU_DEVICES" not in os.environ and "device_count" not in os.environ.get("XLA_FLAGS", ""):
+        jax.config.update("jax_num_cpu_devices", min(processors(), CPU_DEVICES))
+
+
+def processors() -> int:
+    """Those this process may use, where the system can say."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def mesh(devices=None) -> Mesh:
     """All devices in one row. Auto axes: the compiler places what is not stated."""
     devices = jax.devices() if devices is None else devices
     return Mesh(np.asarray(devices), ("data",), axis_types=(AxisType.Auto,))
+
+
+def mesh_for(*batch_sizes: int) -> Mesh:
+    """All devices; of a CPU's, which are no more than threads, as many as divide every one of the batch sizes."""
+    devices = jax.devices()
+    if devices[0].platform != "cpu" or jax.process_count() > 1:
+        return mesh(devices)
+    fits = [n for n in range(1, len(devices) + 1) if not any(size % n for size in batch_sizes)]
+    return mesh(devices[: fits[-1]])
 
 
 def shard() -> tuple[int, int]:

@@ -248,7 +248,7 @@ def _fit(job: Job, method: Method, dataset: Dataset, info: Info, store, meta: di
             feed,
             key=jax.random.key(config.seed),
             info=info,
-            mesh=parallel.mesh(),
+            mesh=cfg.mesh(config),
             store=store,
             meta=meta,
             every=fitting.Every(config.fit.log_every, config.fit.save_every),
@@ -276,7 +276,7 @@ def _score(
         on_unreadable=on_unreadable,
     )
     key = jax.random.fold_in(jax.random.key(config.seed), 1)
-    scored = scoring.predict(scorer, state, batches, key=key, mesh=parallel.mesh(), clock=clock)
+    scored = scoring.predict(scorer, state, batches, key=key, mesh=cfg.mesh(config), clock=clock)
     bar = tqdm(scored, total=len(records), desc=f"score {name}", unit="image", mininterval=1.0)
     order = {record.id: i for i, record in enumerate(records)}
     return sorted(bar, key=lambda s: order[s.record.id])

@@ -95,6 +95,8 @@ def smoothed(method: Method, sigma: float, rule: str = "max") -> Method:
 
     def score(state, batch: Batch, keys) -> Prediction:
         prediction = method.score(state, batch, keys)
+        if prediction.map is None:
+            raise UserError(f"sigma={sigma} smooths anomaly maps, this method has none: set config.score.sigma=0")
         valid = valid_pixels(batch)
         maps = _blur(jnp.where(valid, prediction.map, 0.0), sigma) / _blur(valid.astype(jnp.float32), sigma)
         maps = jnp.where(valid, maps, 0.0)

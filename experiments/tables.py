@@ -12,17 +12,21 @@ KEPT = ("dataset", "category", "method", "seed", "n_train", "n_validation", "n_t
 KEPT += ("baselines", "threshold", "timing", "versions")
 
 
-def gather(runs: pathlib.Path, kept: Sequence[str] = KEPT) -> dict:
-    """The results of runs in folders NAME-SEED, with their configurations and the commit at which they are gathered."""
+def gather(runs: pathlib.Path, path: pathlib.Path, kept: Sequence[str] = KEPT) -> None:
+    """Writes the results of runs in folders NAME-SEED to `path`, each with its configuration and the commit here.
+
+    What `path` holds of other names and seeds stays: a table may be run piece by piece.
+    """
     commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    found = []
-    for path in sorted(runs.glob("*/results.json")):
-        result = json.loads(path.read_text())
-        config = json.loads((path.parent / "config.json").read_text())
+    found = {(run["name"], run["seed"]): run for run in json.loads(path.read_text())["runs"]} if path.is_file() else {}
+    for file in sorted(runs.glob("*/results.json")):
+        result = json.loads(file.read_text())
+        config = json.loads((file.parent / "config.json").read_text())
         config["data"]["root"] = None  # a path of one machine
-        name = path.parent.name.rsplit("-", 1)[0]
-        found.append({"name": name, **{k: result[k] for k in kept}, "config": config})
-    return {"collected_at_commit": commit.strip(), "runs": found}
+        name = file.parent.name.rsplit("-", 1)[0]
+        about = {"name": name, "collected_at_commit": commit.strip()}
+        found[name, result["seed"]] = about | {k: result[k] for k in kept} | {"config": config}
+    path.write_text(json.dumps({"runs": [found[key] for key in sorted(found)]}, indent=1) + "\n")
 
 
 def collected(description: str, path: pathlib.Path) -> dict:
@@ -31,7 +35,7 @@ def collected(description: str, path: pathlib.Path) -> dict:
     parser.add_argument("--runs", type=pathlib.Path, help="folder of working directories; without it, tables only")
     flags = parser.parse_args()
     if flags.runs:
-        path.write_text(json.dumps(gather(flags.runs), indent=1) + "\n")
+        gather(flags.runs, path)
     return json.loads(path.read_text())
 
 

@@ -178,3 +178,9 @@ def test_smoothing_keeps_a_constant_and_spreads_a_peak():
     grid = np.arange(25) - 12
     wanted = np.exp(-(grid[:, None] ** 2 + grid[None] ** 2) / 8) / (2 * np.pi * 4)
     np.testing.assert_allclose(found, wanted, atol=2e-3 * wanted.max())
+
+
+def test_what_has_no_map_cannot_be_smoothed():
+    flat = Method(lambda *_: (), {}, lambda state, rows, keys: Prediction(jnp.zeros(len(rows["image"])), None))
+    with pytest.raises(UserError, match="this method has none: set config.score.sigma=0"):
+        transforms.smoothed(flat, 2.0).score((), batch_of(np.zeros((8, 8, 1), np.float32)), None)

@@ -31,6 +31,7 @@ from PIL import Image
 from scipy import ndimage
 from tqdm import tqdm
 
+from adjax import parallel
 from adjax.synthesis.filaments import (
     FAMILY,
     KINDS,
@@ -155,7 +156,7 @@ def _claim(root: Path, manifest: dict[str, Any]) -> None:
 
 def _write_all(root: Path, items: list[Item], manifest: dict[str, Any], total: int) -> None:
     """Two images in the making: one is computed while the other is encoded."""
-    pool = ThreadPoolExecutor(max(2, os.cpu_count() or 1))
+    pool = ThreadPoolExecutor(max(2, parallel.processors()))
     with tqdm(total=total, initial=total - len(items), unit="image", desc=f"filaments to {root}") as bar:
         try:
             for done in as_completed([pool.submit(_make, root, item, manifest) for item in items]):

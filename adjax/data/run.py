@@ -2,12 +2,12 @@
 
 import atexit
 import functools
-import os
 import weakref
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from adjax import parallel
 from adjax.data.tensorflow import tf
 
 AHEAD = 2  # batches ready before they are asked for
@@ -52,7 +52,7 @@ def run(
 
 
 def threads_for(workers: int | None, batch_bytes: int) -> int:
-    return max(1, min(workers or _processors(), IN_FLIGHT // batch_bytes))
+    return max(1, min(workers or parallel.processors(), IN_FLIGHT // batch_bytes))
 
 
 def _batches(data, failures: list[BaseException]) -> Iterator[dict[str, np.ndarray]]:
@@ -69,8 +69,3 @@ def _open() -> weakref.WeakSet:
     batches = weakref.WeakSet()
     atexit.register(lambda: [each.close() for each in list(batches)])
     return batches
-
-
-def _processors() -> int:
-    """Those this process may use, where the system can say."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

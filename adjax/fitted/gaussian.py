@@ -1,6 +1,6 @@
 """Gaussians, one at each place, from batches: moments merged as Chan et al. (1979) do, never raw sums.
 
-Axes: b batch, p places, d dimensions, e dimensions.
+Axes: b batch, p places, n vectors, k components, d dimensions, e dimensions.
 """
 
 from typing import NamedTuple
@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+
+from adjax.types import UserError
 
 HIGHEST = jax.lax.Precision.HIGHEST
 
@@ -54,3 +56,43 @@ def mahalanobis(
 ) -> Float[Array, "b p"]:
     white = jnp.einsum("pde,bpe->bpd", whiten, x - mean[None], precision=HIGHEST)
     return jnp.sqrt((white**2).sum(-1))
+
+
+def ledoit_wolf(x: Float[np.ndarray, "n d"]) -> tuple[Float[np.ndarray, "d d"], float]:
+    """The covariance shrunk towards the mean variance times the identity, and by how much (Ledoit, Wolf 2004).
+
+    In float64 on the host. S is the biased covariance; |x xᵀ - S|² = (xᵀx)² - 2 xᵀS x + |S|².
+    """
+    x = np.asarray(x, np.float64)
+    n, d = x.shape
+    x = x - x.mean(0)
+    covariance = x.T @ x / n
+    variance, norm = np.trace(covariance) / d, (covariance**2).sum()
+    away = norm - d * variance**2  # |S - variance I|²
+    noise = ((x**2).sum(1) ** 2 - 2 * ((x @ covariance) * x).sum(1) + norm).sum() / n**2
+    shrinkage = min(noise / away, 1.0) if away > 0 else 1.0
+    return (1 - shrinkage) * covariance + shrinkage * variance * np.eye(d), float(shrinkage)
+
+
+KEPT = ("all", "leading", "trailing")
+
+
+def components(x: Float[np.ndarray, "n d"], keep: str, variance: float) -> Float[np.ndarray, "k d"]:
+    """Principal components: those that explain the share `variance`, or the others, the one at the cut in both."""
+    x = np.asarray(x, np.float64)
+    _, spread, found = np.linalg.svd(x - x.mean(0), full_matrices=False)
+    rank = int((spread > spread[0] * 1e-6).sum())  # features are float32: what is below is rounding
+    shares = np.cumsum(spread[:rank] ** 2) / (spread[:rank] ** 2).sum()
+    cut = min(int(np.searchsorted(shares, variance)), rank - 1)
+    return found[: cut + 1] if keep == "leading" else found[cut:rank]
+
+
+def shrunk_whitening(
+    x: Float[np.ndarray, "n d"], keep: str = "all", variance: float = 0.99
+) -> Float[np.ndarray, "k d"]:
+    """W with |W (f - mean)| the Mahalanobis distance by the shrunk covariance, of all dimensions or of components."""
+    if len(x) < 3 or np.ptp(x, axis=0).max() == 0:
+        raise UserError(f"a shrunk covariance needs 3 images that differ; {len(x)} were learned from")
+    axes = np.eye(x.shape[1]) if keep == "all" else components(x, keep, variance)
+    covariance, _ = ledoit_wolf(x @ axes.T)
+    return np.linalg.solve(np.linalg.cholesky(covariance), axes).astype(np.float32)

@@ -6,6 +6,7 @@ from adjax.methods.filtering_ae import filtering_ae
 from adjax.methods.inpainting import inpainting
 from adjax.methods.intensity import intensity
 from adjax.methods.local_median import local_median
+from adjax.methods.mahalanobis import mahalanobis
 from adjax.methods.memae import memae
 from adjax.methods.padim import padim
 from adjax.methods.patchcore import patchcore
@@ -21,6 +22,7 @@ METHODS = {
     "inpainting": inpainting,
     "intensity": intensity,
     "local_median": local_median,
+    "mahalanobis": mahalanobis,
     "memae": memae,
     "padim": padim,
     "patchcore": patchcore,

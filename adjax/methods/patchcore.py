@@ -15,9 +15,10 @@ from jaxtyping import Array, Float, Int
 
 from adjax.backbones import lazily
 from adjax.fitted import reservoir
-from adjax.fitted.coreset import affordable, coreset
+from adjax.fitted.coreset import coreset
 from adjax.fitted.neighbours import nearest
-from adjax.nets.patches import aligned, first_pass, neighbourhood_mean, to_pixels, valid_patches
+from adjax.methods import banks
+from adjax.nets.patches import aligned, neighbourhood_mean, to_pixels, valid_patches
 from adjax.pooling import pool
 from adjax.types import Batch, Info, Key, Method, Phase, Prediction, UserError
 
@@ -67,15 +68,13 @@ def patchcore(
         del key
         variables = network().variables
         _, i, j, d = jax.eval_shape(embed, State(variables, None, None), batch).shape
-        capacity = affordable(info.counts["train"] * i * j, d, memory_mb)
-        return State(variables, reservoir.empty(capacity, d), jnp.int32(info.counts["train"]))
+        return State(variables, *banks.empty(info, i * j, d, memory_mb))
 
     def update(state: State, batch: Batch, key: Key):
         features = embed(state, batch)
-        _, i, j, d = features.shape
-        real, left = first_pass(state.left, batch)
-        wanted = real[:, None, None] & valid_patches(batch, (i, j))
-        bank = reservoir.fill(state.bank, features.reshape(-1, d), wanted.reshape(-1), key)
+        b, i, j, d = features.shape
+        real = valid_patches(batch, (i, j)).reshape(b, -1)
+        bank, left = banks.fill(state.bank, state.left, features.reshape(b, -1, d), real, batch, key)
         return State(state.backbone, bank, left), {"patches": bank.seen.astype(jnp.float32)}
 
     def finish(state: State, key: Key) -> State:

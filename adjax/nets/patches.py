@@ -22,6 +22,16 @@ def aligned(features: Mapping[str, Float[Array, "b h w c"]], how: str) -> Float[
     return jnp.concatenate([x if x.shape[1:3] == grid else resize(x) for x in features.values()], axis=-1)
 
 
+def pooled(features: Mapping[str, Array], batch: Batch) -> dict[str, Float[Array, "b c"]]:
+    """Each layer's mean over the patches that count; a layer that is one vector for the image stays what it is."""
+
+    def mean(x: Float[Array, "b i j c"]) -> Float[Array, "b c"]:
+        valid = valid_patches(batch, x.shape[1:3]).astype(x.dtype)[..., None]
+        return (x * valid).sum((1, 2)) / jnp.maximum(valid.sum((1, 2)), 1)
+
+    return {name: x if x.ndim == 2 else mean(x) for name, x in features.items()}
+
+
 def neighbourhood_mean(x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
     """Mean of 3 x 3, zeros beyond the border counted, as PyTorch's average pooling does."""
     total = lax.reduce_window(x, 0.0, lax.add, (1, 3, 3, 1), (1, 1, 1, 1), ((0, 0), (1, 1), (1, 1), (0, 0)))

@@ -4,8 +4,12 @@ import functools
 
 import jax
 import numpy as np
+import pytest
+from sklearn.covariance import LedoitWolf
+from sklearn.decomposition import PCA
 
 from adjax.fitted import gaussian
+from adjax.types import UserError
 
 DRAW = np.random.default_rng(0)
 PLACES, D, N = 3, 5, 40
@@ -50,11 +54,56 @@ def test_unit_covariance_gives_euclidean_distances():
 
 
 def test_fewer_rows_than_dimensions_need_epsilon_alone():
-    few = X[:3].astype(np.float64)
+    three = X[:3].astype(np.float64)
     moments = gaussian.merge(gaussian.empty(PLACES, D), X[:3], np.ones((3, PLACES), np.float32))
     expected = []
     for place in range(PLACES):
-        inverse = np.linalg.inv(np.cov(few[:, place].T) + 0.01 * np.eye(D))
-        offset = X[5, place] - few[:, place].mean(0)
+        inverse = np.linalg.inv(np.cov(three[:, place].T) + 0.01 * np.eye(D))
+        offset = X[5, place] - three[:, place].mean(0)
         expected.append(np.sqrt(offset @ inverse @ offset))
     np.testing.assert_allclose(distances(moments, X[5:6], 0.01)[0], expected, rtol=1e-3)
+
+
+def few(n=12, d=20):
+    """Fewer vectors than dimensions, of unequal variance."""
+    return DRAW.normal(size=(n, d)) * np.linspace(0.2, 3, d) + 5
+
+
+@pytest.mark.parametrize("x", [few(), few(200), few(3)], ids=["few", "many", "three"])
+def test_the_shrinkage_is_scikit_learns(x):
+    expected = LedoitWolf().fit(x)
+    covariance, shrinkage = gaussian.ledoit_wolf(x)
+    np.testing.assert_allclose(shrinkage, expected.shrinkage_, rtol=1e-6)
+    np.testing.assert_allclose(covariance, expected.covariance_, rtol=1e-6, atol=1e-12)
+
+
+def test_full_shrinkage_leaves_the_distance_to_the_mean(monkeypatch):
+    x, whole = few(), gaussian.ledoit_wolf
+    monkeypatch.setattr(gaussian, "ledoit_wolf", lambda x: (np.eye(x.shape[1]) * np.trace(whole(x)[0]) / x.shape[1], 1))
+    found = np.linalg.norm((x - x.mean(0)) @ gaussian.shrunk_whitening(x).T, axis=1)
+    np.testing.assert_array_equal(found.argsort(), np.linalg.norm(x - x.mean(0), axis=1).argsort())
+
+
+def test_what_was_left_out_is_farther():
+    x = few()
+    inside = np.linalg.norm((x - x.mean(0)) @ gaussian.shrunk_whitening(x).T, axis=1)
+    for i in range(len(x)):
+        others = np.delete(x, i, 0)
+        assert np.linalg.norm(gaussian.shrunk_whitening(others) @ (x[i] - others.mean(0))) > inside[i]
+
+
+def test_leading_and_trailing_components_share_the_one_at_the_cut():
+    x = few(200)
+    expected = PCA(0.9).fit(x)
+    leading, trailing = (gaussian.components(x, keep, 0.9) for keep in ("leading", "trailing"))
+    assert len(leading) == expected.n_components_ and len(leading) + len(trailing) == 20 + 1
+    np.testing.assert_allclose(np.abs(leading), np.abs(expected.components_), rtol=1e-6)
+    np.testing.assert_allclose(leading[-1], trailing[0])
+    assert len(gaussian.components(few(), "trailing", 0.0)) == 11  # 12 vectors span no more
+    assert gaussian.shrunk_whitening(x, "trailing", 0.9).shape == (len(trailing), 20)
+
+
+@pytest.mark.parametrize("x", [np.ones((4, 2)), few(2)], ids=["alike", "two"])
+def test_too_little_to_learn_from_is_refused(x):
+    with pytest.raises(UserError, match=f"needs 3 images that differ; {len(x)} were learned from"):
+        gaussian.shrunk_whitening(x)

@@ -87,7 +87,7 @@ def main() -> None:
     if flags.out != HERE:
         shutil.copy(HERE / "README.md", readme)
     if flags.runs:
-        path.write_text(json.dumps(gather(flags.runs, (*KEPT, "views")), indent=1) + "\n")
+        gather(flags.runs, path, (*KEPT, "views"))
     results = json.loads(path.read_text())
     replace(readme, "main", main_table(results))
     replace(readme, "types", details(results, types_table))

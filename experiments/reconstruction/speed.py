@@ -1,0 +1,160 @@
+"""Training steps of conv_ae and draem beside the same networks in eager PyTorch, in turns, in one process.
+
+python -m experiments.reconstruction.speed [--only conv_ae] [--turns 5]
+
+Needs `pip install torch==2.13.0`. Both have all processors. The work is proven equal first: the same weights give the
+same output in training mode. A step is forward, backward and Adam; ours of draem plants its anomalies, too, PyTorch's
+gets them for nothing. PyTorch is measured in both memory formats, and the faster one counts.
+"""
+
+import argparse
+import json
+import pathlib
+import statistics
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import numpy as np
+import optax
+import torch
+
+from adjax import outcome, parallel
+from adjax.methods import METHODS
+from adjax.nets.autoencoder import ConvAutoencoder
+from adjax.nets.draem import Draem
+from adjax.types import Info
+from experiments.reconstruction import eager
+
+HERE = pathlib.Path(__file__).parent
+RATE, DECAY = 2e-4, 1e-5
+
+
+class Case(NamedTuple):
+    shape: tuple[int, ...]  # batch, height, width, channels
+    block: int  # steps in a turn
+    network: Callable
+    other: Callable  # parameters -> torch.nn.Module
+    loss: Callable  # (output, image, mask) -> scalar, of PyTorch
+
+
+CASES = {
+    "conv_ae": Case((32, 128, 128, 1), 8, ConvAutoencoder, eager.conv_ae, lambda out, x, mask: eager.l2(out, x)),
+    "draem": Case(
+        (2, 256, 256, 3),
+        1,
+        Draem,
+        eager.Draem,
+        lambda out, x, mask: eager.l2(out[0], x) + eager.ssim(out[0], x) + eager.focal(out[1], mask),
+    ),
+}
+
+
+def images(shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+    random = np.random.default_rng(0)
+    batch = {"image": random.uniform(size=shape).astype(np.float32), "_mask": np.ones(shape[0], bool)}
+    return batch | {"texture": random.uniform(size=shape).astype(np.float32)}
+
+
+def ours(name: str, case: Case):
+    """(parameters, seconds to compile, a function that runs a turn of steps)."""
+    method = METHODS[name](tx=optax.adamw(RATE, weight_decay=DECAY))
+    batch, mesh = images(case.shape), parallel.mesh_for(case.shape[0])
+    batch = {k: v for k, v in batch.items() if k in ("image", "_mask", *method.needs)}
+    info, key = Info({"train": 100}, {"train": 1}, case.shape[0]), jax.random.key(0, impl="rbg")
+    whole = parallel.whole(mesh)
+    state = jax.jit(lambda k: method.init(k, batch, info), out_shardings=whole)(key)
+    params = jax.device_get(state.params)
+    placed, key = parallel.put(batch, mesh), jax.random.key(1)
+    began = time.monotonic()
+    step = jax.jit(method.phases["train"].update, donate_argnums=0, out_shardings=(whole, whole))
+    step = step.lower(state, placed, key).compile()
+    compiled, held = time.monotonic() - began, [state]
+
+    def turn() -> None:
+        for number in range(case.block):
+            held[0], _ = step(held[0], placed, jax.random.fold_in(key, number))
+        jax.block_until_ready(held[0])
+
+    return params, compiled, turn
+
+
+def theirs(case: Case, params, layout: torch.memory_format):
+    """(the network, a function that runs a turn of steps)."""
+    network = case.other(params).to(memory_format=layout)
+    adam = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
+    image = torch.from_numpy(images(case.shape)["image"]).permute(0, 3, 1, 2).contiguous(memory_format=layout)
+    mask = torch.zeros(case.shape[:3], dtype=torch.long)
+
+    def turn() -> None:
+        for _ in range(case.block):
+            adam.zero_grad()
+            case.loss(network(image), image, mask).backward()
+            adam.step()
+
+    return network, turn
+
+
+def difference(case: Case, params, network: torch.nn.Module) -> float:
+    """The largest of any output, relative to its spread: both networks in training mode, on the same images."""
+    x = images(case.shape)["image"]
+    mine, _ = case.network().apply({"params": params}, x, train=True, mutable=["batch_stats"])
+    with torch.no_grad():
+        other = network(torch.from_numpy(x).permute(0, 3, 1, 2))
+    other = other if isinstance(other, tuple) else (other,)
+    pairs = zip(jax.tree.leaves(jax.device_get(mine)), other)
+    return max(float(np.abs(a - b.numpy().transpose(0, 2, 3, 1)).max() / a.std()) for a, b in pairs)
+
+
+def measure(name: str, turns: int) -> dict:
+    case = CASES[name]
+    params, compiled, mine = ours(name, case)
+    layouts = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+    rivals, error = {}, 0.0
+    for label, layout in layouts.items():
+        network, rivals[label] = theirs(case, params, layout)
+        error = max(error, difference(case, params, network))
+        count = sum(p.numel() for p in network.parameters())
+    number = sum(leaf.size for leaf in jax.tree.leaves(params))
+    if count != number or error > 1e-2:
+        raise ValueError(f"{name}: not the same work: {count} and {number} parameters, outputs differ by {error}")
+    seconds: dict[str, list[float]] = {label: [] for label in ("adjax", *rivals)}
+    for turn in range(turns + 1):
+        for label, run in (("adjax", mine), *rivals.items()):
+            began = time.monotonic()
+            run()
+            if turn:  # the first one warms up
+                seconds[label].append((time.monotonic() - began) / case.block)
+    medians = {label: statistics.median(s) for label, s in seconds.items()}
+    best = min(rivals, key=medians.get)
+    ratios = [t / a for t, a in zip(seconds[best], seconds["adjax"])]
+    return {
+        "shape": case.shape,
+        "parameters": number,
+        "output_difference": error,
+        "compile_s": compiled,
+        "step_s": medians,
+        "rival": best,
+        "speedup": statistics.median(ratios),
+        "speedups": ratios,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=list(CASES), action="append")
+    parser.add_argument("--turns", type=int, default=7)
+    flags = parser.parse_args()
+    parallel.start()
+    torch.set_num_threads(parallel.processors())
+    path = HERE / "speed.json"
+    found = json.loads(path.read_text())["steps"] if path.exists() else {}
+    found |= {name: measure(name, flags.turns) for name in flags.only or CASES}
+    versions = outcome.versions() | {"torch": torch.__version__}
+    path.write_text(json.dumps({"processors": parallel.processors(), "versions": versions, "steps": found}, indent=1))
+    print(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()

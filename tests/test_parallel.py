@@ -1,0 +1,30 @@
+"""Which devices a run takes."""
+
+import os
+import subprocess
+import sys
+
+import jax
+import pytest
+
+from adjax import parallel
+
+COUNT = "from adjax import parallel; parallel.start(); import jax; print(jax.local_device_count())"
+
+
+@pytest.mark.parametrize(("sizes", "devices"), [((4, 6), 2), ((4, 3), 1), ((1,), 1), ((), 2)])
+def test_a_cpu_takes_as_many_devices_as_share_every_batch(sizes, devices):
+    assert parallel.mesh_for(*sizes).size == devices
+
+
+def test_an_accelerator_takes_all_its_devices_or_says_why_not(monkeypatch):
+    monkeypatch.setattr(parallel.jax, "process_count", lambda: 2)
+    assert parallel.mesh_for(3).size == jax.device_count()
+
+
+@pytest.mark.parametrize(("name", "value", "devices"), [("JAX_NUM_CPU_DEVICES", "3", 3), ("", "", None)])
+def test_every_processor_is_a_device_unless_the_environment_says_how_many(name, value, devices):
+    kept = {k: v for k, v in os.environ.items() if k not in ("JAX_NUM_CPU_DEVICES", "XLA_FLAGS")}
+    line = [sys.executable, "-c", COUNT]
+    found = subprocess.run(line, env=kept | {name: value} if name else kept, capture_output=True, text=True, check=True)
+    assert int(found.stdout) == (devices or min(parallel.processors(), parallel.CPU_DEVICES))
