@@ -113,6 +113,8 @@ def finish(config: ConfigDict, mode: str | None) -> ConfigDict:
             config.method.multiples = (1, 2)
         if "channels" in config.method:
             config.method.channels = 8
+        if "trees" in config.method:
+            config.method.trees = 10
         if "backbone" in config.method:
             config.method.layers = cheapest(config.method.backbone)
     return config.lock()

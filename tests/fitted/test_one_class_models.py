@@ -46,10 +46,10 @@ def test_nu_bounds_the_share_of_outliers_from_above_and_of_support_vectors_from_
 
 
 def test_a_wide_kernel_ranks_by_the_distance_from_the_middle():
-    fitted = svm.fit(LEARNED)._replace(gamma=np.float32(1e-3))
+    fitted = svm.fit(LEARNED)._replace(gamma=np.float32(1e-4))
     weights, vectors = np.exp(fitted.log_weights), np.asarray(fitted.vectors)
     distances = np.linalg.norm(NEW - weights @ vectors / weights.sum(), axis=1)
-    assert (np.argsort(scored(svm, fitted, NEW)) == np.argsort(distances)).all()
+    assert np.corrcoef(scored(svm, fitted, NEW), distances**2)[0, 1] > 0.9999
 
 
 def test_the_forest_is_scikit_learns():
