@@ -105,6 +105,8 @@ def finish(config: ConfigDict, mode: str | None) -> ConfigDict:
             config.data.options.filaments.update(size=64, n_train=6, n_test_good=2, n_test_defect=2, types=("blob",))
         if "width" in config.method:
             config.method.width = 0.25
+        if "neighbours" in config.method:
+            config.method.neighbours = 1
         if "features" in config.method:
             config.method.features = (4, 8)
         if "levels" in config.method:
@@ -116,7 +118,9 @@ def finish(config: ConfigDict, mode: str | None) -> ConfigDict:
         if "trees" in config.method:
             config.method.trees = 10
         if "backbone" in config.method:
-            config.method.layers = cheapest(config.method.backbone)
+            config.method.layers = cheapest(config.method.backbone, min(2, len(config.method.layers)))
+        if "image_layer" in config.method:
+            config.method.image_layer = config.method.layers[-1]
     return config.lock()
 
 

@@ -22,13 +22,16 @@ OPTIMISED = {"xla_backend_optimization_level": 1}  # conftest has 0: for a progr
 # What a factory takes of it, it gets.
 SMALL = {"tx": optax.adam(4e-3), "width": 0.25, "latent": 24, "features": (4, 8), "base": 2, "multiples": (1, 2)}
 SMALL |= {"levels": (4, 8, 16), "window": 5, "cells": (4,)}  # the sizes in px: defaults are for 256 px
-SMALL |= {"layers": ("stage1", "stage2"), "channels": 40}  # of pretrained networks: later ones cost most to compile
+SMALL |= {"layers": ("stage1", "stage2"), "image_layer": "stage2"}  # of a pretrained network; later ones take longer
+SMALL |= {"channels": 40}
+STUDENT = {"backbone": "resnet18", "weights": "random", "layers": ("stem", "layer1")}  # where a like network is trained
 
 
 @functools.cache  # jax.jit compiles a function once; built anew it is another function
 def build(factory: Callable) -> Method:
     known = inspect.signature(factory).parameters
-    return factory(**{name: value for name, value in SMALL.items() if name in known})
+    small = SMALL | STUDENT if {"tx", "backbone"} <= known.keys() else SMALL
+    return factory(**{name: value for name, value in small.items() if name in known})
 
 
 def normals(number: int, seed: int) -> np.ndarray:

@@ -12,7 +12,10 @@ from adjax.methods.one_class import one_class
 from adjax.methods.padim import padim
 from adjax.methods.patchcore import patchcore
 from adjax.methods.riad import riad
+from adjax.methods.similarity import similarity
+from adjax.methods.spade import spade
 from adjax.methods.stain_ae import stain_ae
+from adjax.methods.stfpm import stfpm
 from adjax.methods.vae import vae
 from adjax.types import UserError
 
@@ -29,7 +32,10 @@ METHODS = {
     "padim": padim,
     "patchcore": patchcore,
     "riad": riad,
+    "similarity": similarity,
+    "spade": spade,
     "stain_ae": stain_ae,
+    "stfpm": stfpm,
     "vae": vae,
 }
 
