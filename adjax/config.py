@@ -117,6 +117,8 @@ def finish(config: ConfigDict, mode: str | None) -> ConfigDict:
             config.method.unet.update(features=(8,), blocks=0, attention=(), heads=0)
         if "channels" in config.method:
             config.method.channels = 8
+        if "trees" in config.method:
+            config.method.trees = 10
         if "backbone" in config.method:
             config.method.layers = cheapest(config.method.backbone, min(2, len(config.method.layers)))
         if "image_layer" in config.method:

@@ -10,6 +10,7 @@ from adjax.methods.intensity import intensity
 from adjax.methods.local_median import local_median
 from adjax.methods.mahalanobis import mahalanobis
 from adjax.methods.memae import memae
+from adjax.methods.one_class import one_class
 from adjax.methods.padim import padim
 from adjax.methods.patchcore import patchcore
 from adjax.methods.riad import riad
@@ -31,6 +32,7 @@ METHODS = {
     "local_median": local_median,
     "mahalanobis": mahalanobis,
     "memae": memae,
+    "one_class": one_class,
     "padim": padim,
     "patchcore": patchcore,
     "riad": riad,
