@@ -107,6 +107,8 @@ def finish(config: ConfigDict, mode: str | None) -> ConfigDict:
             config.data.options.filaments.update(size=64, n_train=6, n_test_good=2, n_test_defect=2, types=("blob",))
         if "width" in config.method:
             config.method.width = 0.25
+        if "neighbours" in config.method:
+            config.method.neighbours = 1
         if "features" in config.method:
             config.method.features = (4, 8)
         if "levels" in config.method:
@@ -115,10 +117,18 @@ def finish(config: ConfigDict, mode: str | None) -> ConfigDict:
             config.method.padding = True
         if "multiples" in config.method:
             config.method.multiples = (1, 2)
+        if "unet" in config.method:
+            config.method.unet.update(features=(8,), blocks=0, attention=(), heads=0)
         if "channels" in config.method:
             config.method.channels = 8
+        if "trees" in config.method:
+            config.method.trees = 10
         if "backbone" in config.method:
-            config.method.layers = cheapest(config.method.backbone, len(config.method.layers))
+            config.method.layers = cheapest(config.method.backbone, min(2, len(config.method.layers)))
+        if "words" in config.method:
+            config.method.update(words=4, side=32)
+        if "image_layer" in config.method:
+            config.method.image_layer = config.method.layers[-1]
     return config.lock()
 
 

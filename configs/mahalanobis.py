@@ -20,4 +20,5 @@ def get_config(mode=None):
     }
     config.data.update(dataset="folder", size=256, tile=0)
     config.fit.update(steps={"train": 0}, batch_size=8)  # one pass
+    config.score.rule = "max"
     return finish(config, mode)

@@ -20,17 +20,20 @@ from adjax.types import Info, Method
 SIDE, BATCH, STEPS = 32, 16, 150
 OPTIMISED = {"xla_backend_optimization_level": 1}  # conftest has 0: for a program that runs often it is too slow
 # What a factory takes of it, it gets.
-SMALL = {"tx": optax.adam(4e-3), "width": 0.25, "latent": 24, "features": (4, 8), "base": 2, "multiples": (1, 2)}
-SMALL |= {"levels": (4, 8, 16), "window": 5, "cells": (4,), "padding": True}  # the sizes in px: defaults are for 256 px
-SMALL |= {"layers": ("stage1", "stage2"), "channels": 40}  # of pretrained networks: later ones cost most to compile
-# Where networks learn, random weights and a plain backbone: with its gradient another takes thrice as long to compile.
-LEARNING = {"backbone": "resnet18", "weights": "random", "layers": ("stem", "layer1"), "width": 1 / 32}
+SMALL = {"tx": optax.adam(4e-3), "width": 0.25, "latent": 24, "base": 2, "multiples": (1, 2)}
+SMALL |= {"levels": (4, 8, 16), "window": 5, "cells": (4,), "side": 32, "padding": True}  # in px: defaults are for 256 px
+SMALL |= {"unet": {"features": (32,), "blocks": 0, "attention": (), "heads": 0, "patch": 4}}
+SMALL |= {"trained": 400, "top": 100, "calls": 2, "draws": 4}  # of 1000 steps of diffusion
+SMALL |= {"layers": ("stage1", "stage2"), "image_layer": "stage2"}  # of a pretrained network; later ones take longer
+SMALL |= {"channels": 40, "words": 20, "variance": 0.999}
+# Where a network of a teacher's kind is trained: quick to compile, and the teacher from no file.
+STUDENT = {"backbone": "resnet18", "weights": "random", "layers": ("stem", "layer1"), "width": 1 / 32}
 
 
 @functools.cache  # jax.jit compiles a function once; built anew it is another function
 def build(factory: Callable) -> Method:
     known = inspect.signature(factory).parameters
-    small = SMALL | LEARNING if {"tx", "weights"} <= known.keys() else SMALL
+    small = SMALL | STUDENT if {"tx", "weights"} <= known.keys() else SMALL
     return factory(**{name: value for name, value in small.items() if name in known})
 
 

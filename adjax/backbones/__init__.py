@@ -89,7 +89,7 @@ def _shaped(name: str, layers: tuple[str, ...]) -> tuple[Any, Mapping[str, Any]]
     return module, jax.eval_shape(lambda image: module.init(jax.random.key(0), image), image)
 
 
-def cheapest(name: str, number: int) -> tuple[str, ...]:
+def cheapest(name: str, number: int = 2) -> tuple[str, ...]:
     """The first layers of a network, for tests: most of the time that a backbone takes is the compiler's."""
     return tuple(_chosen("backbone", name, NETWORKS).taps)[:number]
 
