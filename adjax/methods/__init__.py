@@ -1,5 +1,6 @@
 """The table of methods: name -> factory of keyword arguments. Trained methods take `tx`, the optimiser."""
 
+from adjax.methods.ae_kde import ae_kde
 from adjax.methods.conv_ae import conv_ae
 from adjax.methods.draem import draem
 from adjax.methods.filtering_ae import filtering_ae
@@ -20,6 +21,7 @@ from adjax.methods.vae import vae
 from adjax.types import UserError
 
 METHODS = {
+    "ae_kde": ae_kde,
     "conv_ae": conv_ae,
     "draem": draem,
     "filtering_ae": filtering_ae,
