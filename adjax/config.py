@@ -113,6 +113,8 @@ def finish(config: ConfigDict, mode: str | None) -> ConfigDict:
             config.method.levels = (4, 8)
         if "multiples" in config.method:
             config.method.multiples = (1, 2)
+        if "unet" in config.method:
+            config.method.unet.update(features=(8,), blocks=0, attention=(), heads=0)
         if "channels" in config.method:
             config.method.channels = 8
         if "trees" in config.method:

@@ -1,7 +1,9 @@
 """The table of methods: name -> factory of keyword arguments. Trained methods take `tx`, the optimiser."""
 
 from adjax.methods.ae_kde import ae_kde
+from adjax.methods.anoddpm import anoddpm
 from adjax.methods.conv_ae import conv_ae
+from adjax.methods.ddad import ddad
 from adjax.methods.draem import draem
 from adjax.methods.filtering_ae import filtering_ae
 from adjax.methods.inpainting import inpainting
@@ -22,7 +24,9 @@ from adjax.types import UserError
 
 METHODS = {
     "ae_kde": ae_kde,
+    "anoddpm": anoddpm,
     "conv_ae": conv_ae,
+    "ddad": ddad,
     "draem": draem,
     "filtering_ae": filtering_ae,
     "inpainting": inpainting,
