@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from adjax.fitted.components import components
 from adjax.types import UserError
 
 HIGHEST = jax.lax.Precision.HIGHEST
@@ -74,25 +75,12 @@ def ledoit_wolf(x: Float[np.ndarray, "n d"]) -> tuple[Float[np.ndarray, "d d"], 
     return (1 - shrinkage) * covariance + shrinkage * variance * np.eye(d), float(shrinkage)
 
 
-KEPT = ("all", "leading", "trailing")
-
-
-def components(x: Float[np.ndarray, "n d"], keep: str, variance: float) -> Float[np.ndarray, "k d"]:
-    """Principal components: those that explain the share `variance`, or the others, the one at the cut in both."""
-    x = np.asarray(x, np.float64)
-    _, spread, found = np.linalg.svd(x - x.mean(0), full_matrices=False)
-    rank = int((spread > spread[0] * 1e-6).sum())  # features are float32: what is below is rounding
-    shares = np.cumsum(spread[:rank] ** 2) / (spread[:rank] ** 2).sum()
-    cut = min(int(np.searchsorted(shares, variance)), rank - 1)
-    return found[: cut + 1] if keep == "leading" else found[cut:rank]
-
-
 def shrunk_whitening(
     x: Float[np.ndarray, "n d"], keep: str = "all", variance: float = 0.99
 ) -> Float[np.ndarray, "k d"]:
-    """W with |W (f - mean)| the Mahalanobis distance by the shrunk covariance, of all dimensions or of components."""
+    """W with |W (f - mean)| the Mahalanobis distance by the shrunk covariance, of all dimensions or of `components`."""
     if len(x) < 3 or np.ptp(x, axis=0).max() == 0:
         raise UserError(f"a shrunk covariance needs 3 images that differ; {len(x)} were learned from")
-    axes = np.eye(x.shape[1]) if keep == "all" else components(x, keep, variance)
+    axes = np.eye(x.shape[1]) if keep == "all" else components(x, keep, variance).axes
     covariance, _ = ledoit_wolf(x @ axes.T)
     return np.linalg.solve(np.linalg.cholesky(covariance), axes).astype(np.float32)

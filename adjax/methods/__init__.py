@@ -15,6 +15,7 @@ from adjax.methods.one_class import one_class
 from adjax.methods.padim import padim
 from adjax.methods.patchcore import patchcore
 from adjax.methods.riad import riad
+from adjax.methods.self_similarity import self_similarity
 from adjax.methods.similarity import similarity
 from adjax.methods.spade import spade
 from adjax.methods.stain_ae import stain_ae
@@ -38,6 +39,7 @@ METHODS = {
     "padim": padim,
     "patchcore": patchcore,
     "riad": riad,
+    "self_similarity": self_similarity,
     "similarity": similarity,
     "spade": spade,
     "stain_ae": stain_ae,

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int
 
 from adjax.backbones import lazily
 from adjax.fitted import gaussian, reservoir
+from adjax.fitted.components import KEPT
 from adjax.methods import banks
 from adjax.nets.patches import pooled
 from adjax.types import Batch, Info, Key, Method, Phase, Prediction, UserError
@@ -45,8 +46,8 @@ def mahalanobis(
     the "trailing" ones, the rest, in which the paper finds anomalies best. `memory_mb`: as for patchcore.
     """
     del rule
-    if keep not in gaussian.KEPT:
-        raise UserError(f"unknown keep {keep!r} of mahalanobis; choose from {', '.join(gaussian.KEPT)}")
+    if keep not in KEPT:
+        raise UserError(f"unknown keep {keep!r} of mahalanobis; choose from {', '.join(KEPT)}")
     network = lazily(backbone, layers, weights, rgb=rgb)
     sizes = lambda: [network().channels[layer] for layer in layers]
 

@@ -6,9 +6,9 @@ import jax
 import numpy as np
 import pytest
 from sklearn.covariance import LedoitWolf
-from sklearn.decomposition import PCA
 
 from adjax.fitted import gaussian
+from adjax.fitted.components import components
 from adjax.types import UserError
 
 DRAW = np.random.default_rng(0)
@@ -92,15 +92,12 @@ def test_what_was_left_out_is_farther():
         assert np.linalg.norm(gaussian.shrunk_whitening(others) @ (x[i] - others.mean(0))) > inside[i]
 
 
-def test_leading_and_trailing_components_share_the_one_at_the_cut():
+def test_components_give_the_distance_within_what_they_span():
     x = few(200)
-    expected = PCA(0.9).fit(x)
-    leading, trailing = (gaussian.components(x, keep, 0.9) for keep in ("leading", "trailing"))
-    assert len(leading) == expected.n_components_ and len(leading) + len(trailing) == 20 + 1
-    np.testing.assert_allclose(np.abs(leading), np.abs(expected.components_), rtol=1e-6)
-    np.testing.assert_allclose(leading[-1], trailing[0])
-    assert len(gaussian.components(few(), "trailing", 0.0)) == 11  # 12 vectors span no more
-    assert gaussian.shrunk_whitening(x, "trailing", 0.9).shape == (len(trailing), 20)
+    whitening = gaussian.shrunk_whitening(x, "trailing", 0.9)
+    axes = components(x, "trailing", 0.9).axes
+    assert whitening.shape == axes.shape
+    np.testing.assert_allclose(whitening @ axes.T @ axes, whitening, atol=1e-6)
 
 
 @pytest.mark.parametrize("x", [np.ones((4, 2)), few(2)], ids=["alike", "two"])
