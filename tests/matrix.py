@@ -22,7 +22,7 @@ OPTIMISED = {"xla_backend_optimization_level": 1}  # conftest has 0: for a progr
 # What a factory takes of it, it gets.
 SMALL = {"tx": optax.adam(4e-3), "width": 0.25, "latent": 24, "features": (4, 8), "base": 2, "multiples": (1, 2)}
 SMALL |= {"levels": (4, 8, 16), "window": 5, "cells": (4,), "side": 32}  # the sizes in px: defaults are for 256 px
-SMALL |= {"words": 20, "variance": 0.999}
+SMALL |= {"words": 20, "variance": 0.999, "dimensions": 32, "patches": 64}
 # Of pretrained networks: later layers cost most to compile.
 SMALL |= {"layers": ("stage1", "stage2"), "image_layer": "stage2", "channels": 40}
 

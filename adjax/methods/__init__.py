@@ -10,6 +10,7 @@ from adjax.methods.mahalanobis import mahalanobis
 from adjax.methods.memae import memae
 from adjax.methods.padim import padim
 from adjax.methods.patchcore import patchcore
+from adjax.methods.reconpatch import reconpatch
 from adjax.methods.riad import riad
 from adjax.methods.self_similarity import self_similarity
 from adjax.methods.similarity import similarity
@@ -29,6 +30,7 @@ METHODS = {
     "memae": memae,
     "padim": padim,
     "patchcore": patchcore,
+    "reconpatch": reconpatch,
     "riad": riad,
     "self_similarity": self_similarity,
     "similarity": similarity,
