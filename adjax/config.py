@@ -113,10 +113,14 @@ def finish(config: ConfigDict, mode: str | None) -> ConfigDict:
             config.method.levels = (4, 8)
         if "multiples" in config.method:
             config.method.multiples = (1, 2)
+        if "unet" in config.method:
+            config.method.unet.update(features=(8,), blocks=0, attention=(), heads=0)
         if "channels" in config.method:
             config.method.channels = 8
+        if "trees" in config.method:
+            config.method.trees = 10
         if "backbone" in config.method:
-            config.method.layers = cheapest(config.method.backbone, min(3, len(config.method.layers)))
+            config.method.layers = cheapest(config.method.backbone, min(2, len(config.method.layers)))
         if "dimensions" in config.method:
             config.method.update(dimensions=16, patches=32)
         if "words" in config.method:

@@ -13,6 +13,7 @@ def get_config(mode=None):
         "name": "padim",
         "backbone": "efficientnet_lite0",
         "layers": ("stage2", "stage3", "stage5"),
+        "weights": None,
         "channels": 100,  # of 176, by the seed
         "epsilon": 0.01,
         "align": "nearest",

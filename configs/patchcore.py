@@ -13,6 +13,7 @@ def get_config(mode=None):
         "name": "patchcore",
         "backbone": "efficientnet_lite0",
         "layers": ("stage3", "stage5"),
+        "weights": None,
         "ratio": 0.01,  # of the patches
         "memory_mb": 1024.0,  # for the patches to choose from
         "neighbours": 1,

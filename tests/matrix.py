@@ -20,17 +20,20 @@ from adjax.types import Info, Method
 SIDE, BATCH, STEPS = 32, 16, 150
 OPTIMISED = {"xla_backend_optimization_level": 1}  # conftest has 0: for a program that runs often it is too slow
 # What a factory takes of it, it gets.
-SMALL = {"tx": optax.adam(4e-3), "width": 0.25, "latent": 24, "features": (4, 8), "base": 2, "multiples": (1, 2)}
+SMALL = {"tx": optax.adam(4e-3), "width": 0.25, "latent": 24, "base": 2, "multiples": (1, 2)}
 SMALL |= {"levels": (4, 8, 16), "window": 5, "cells": (4,), "side": 32}  # the sizes in px: defaults are for 256 px
-SMALL |= {"words": 20, "variance": 0.999, "dimensions": 32, "patches": 64}
-# Of pretrained networks: later layers cost most to compile.
-SMALL |= {"layers": ("stage1", "stage2"), "image_layer": "stage2", "channels": 40}
+SMALL |= {"unet": {"features": (32,), "blocks": 0, "attention": (), "heads": 0, "patch": 4}}
+SMALL |= {"trained": 400, "top": 100, "calls": 2, "draws": 4}  # of 1000 steps of diffusion
+SMALL |= {"layers": ("stage1", "stage2"), "image_layer": "stage2"}  # of a pretrained network; later ones take longer
+SMALL |= {"channels": 40, "words": 20, "variance": 0.999, "dimensions": 32, "patches": 64}
+STUDENT = {"backbone": "resnet18", "weights": "random", "layers": ("stem", "layer1")}  # where a like network is trained
 
 
 @functools.cache  # jax.jit compiles a function once; built anew it is another function
 def build(factory: Callable) -> Method:
     known = inspect.signature(factory).parameters
-    return factory(**{name: value for name, value in SMALL.items() if name in known})
+    small = SMALL | STUDENT if {"tx", "backbone"} <= known.keys() else SMALL
+    return factory(**{name: value for name, value in small.items() if name in known})
 
 
 def normals(number: int, seed: int) -> np.ndarray:

@@ -33,6 +33,7 @@ class Backbone(NamedTuple):
     variables: Mapping[str, Any]  # belong into a method's state, so that a checkpoint is complete
     taps: Mapping[str, Tap]  # channels, stride and receptive field of each layer
     normalise: Callable[[Array], Array]  # what `apply` does to the images first
+    learn: Callable[[Any, Array], tuple[dict, dict]]  # apply in training: -> features, {"batch_stats"}
 
     @property
     def channels(self) -> dict[str, int]:
@@ -76,6 +77,7 @@ def backbone(
         variables=variables,
         taps={layer: network.taps[layer] for layer in layers},
         normalise=normalise,
+        learn=lambda variables, image: module.apply(variables, normalise(image), train=True, mutable=["batch_stats"]),
     )
 
 
@@ -87,7 +89,7 @@ def _shaped(name: str, layers: tuple[str, ...]) -> tuple[Any, Mapping[str, Any]]
     return module, jax.eval_shape(lambda image: module.init(jax.random.key(0), image), image)
 
 
-def cheapest(name: str, number: int) -> tuple[str, ...]:
+def cheapest(name: str, number: int = 2) -> tuple[str, ...]:
     """The first layers of a network, for tests: most of the time that a backbone takes is the compiler's."""
     return tuple(_chosen("backbone", name, NETWORKS).taps)[:number]
 

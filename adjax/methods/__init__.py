@@ -1,6 +1,8 @@
 """The table of methods: name -> factory of keyword arguments. Trained methods take `tx`, the optimiser."""
 
+from adjax.methods.anoddpm import anoddpm
 from adjax.methods.conv_ae import conv_ae
+from adjax.methods.ddad import ddad
 from adjax.methods.draem import draem
 from adjax.methods.filtering_ae import filtering_ae
 from adjax.methods.inpainting import inpainting
@@ -8,6 +10,7 @@ from adjax.methods.intensity import intensity
 from adjax.methods.local_median import local_median
 from adjax.methods.mahalanobis import mahalanobis
 from adjax.methods.memae import memae
+from adjax.methods.one_class import one_class
 from adjax.methods.padim import padim
 from adjax.methods.patchcore import patchcore
 from adjax.methods.reconpatch import reconpatch
@@ -16,11 +19,14 @@ from adjax.methods.self_similarity import self_similarity
 from adjax.methods.similarity import similarity
 from adjax.methods.spade import spade
 from adjax.methods.stain_ae import stain_ae
+from adjax.methods.stfpm import stfpm
 from adjax.methods.vae import vae
 from adjax.types import UserError
 
 METHODS = {
+    "anoddpm": anoddpm,
     "conv_ae": conv_ae,
+    "ddad": ddad,
     "draem": draem,
     "filtering_ae": filtering_ae,
     "inpainting": inpainting,
@@ -28,6 +34,7 @@ METHODS = {
     "local_median": local_median,
     "mahalanobis": mahalanobis,
     "memae": memae,
+    "one_class": one_class,
     "padim": padim,
     "patchcore": patchcore,
     "reconpatch": reconpatch,
@@ -36,6 +43,7 @@ METHODS = {
     "similarity": similarity,
     "spade": spade,
     "stain_ae": stain_ae,
+    "stfpm": stfpm,
     "vae": vae,
 }
 

@@ -3,57 +3,55 @@
 Axes: b batch, h height, w width.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import optax
 from jaxtyping import Array, Float
 
-from adjax.methods.anoddpm import anoddpm
+from adjax.methods.partial_diffusion import STEPS, partial_diffusion
 from adjax.types import Method
+
+UNET = {"features": (64, 64, 128, 128, 256, 256), "heads": 4}
 
 
 def ddad(
     *,
     tx: optax.GradientTransformation,
-    features: tuple[int, ...] = (64, 64, 128, 128, 256, 256),
-    blocks: int = 2,
-    attention: tuple[int, ...] = (8, 16, 32),
-    heads: int = 4,
+    unet: Mapping[str, Any] = {},
+    trained: int = STEPS,
     top: int = 250,
-    steps: int = 10,
+    calls: int = 10,
+    eta: float = 1.0,
     guidance: float = 3.0,
     distance: Callable[[Array, Array], Float[Array, "b h w"]] | None = None,
     draws: int = 1,
     score: str = "l1",
     rule: str = "max",
     ema_decay: float = 0.0,
-    dtype: str = "float32",
-    remat: bool = False,
 ) -> Method:
     """Partial diffusion with Gaussian noise, whose reconstruction is drawn towards the image by `guidance`.
 
     The published guidance is 0 to 11, chosen for each class of images; here it is one number. Published maps add a
     distance of adapted features, scaled by maxima over the test batch, so that a score depends on its neighbours.
-    Here `distance(reconstruction, image)` is added as it is: scale it by constants from training images.
+    Here `distance(reconstruction, image)` is added as it is: scale it by constants from training images. `unet` changes
+    settings of nets.unet.UNet from the published ones; the other arguments are those of methods.anoddpm.
     """
-    return anoddpm(
+    return partial_diffusion(
         tx=tx,
-        features=features,
-        blocks=blocks,
-        attention=attention,
-        heads=heads,
+        unet=UNET | dict(unet),
         noise="gaussian",
-        trained=1000,
+        schedule="linear",
+        trained=trained,
         top=top,
         sampler="ddim",
-        steps=steps,
-        eta=1.0,
+        calls=calls,
+        eta=eta,
         guidance=guidance,
         distance=distance,
         draws=draws,
+        loss="l2",
         score=score,
         rule=rule,
         ema_decay=ema_decay,
-        dtype=dtype,
-        remat=remat,
     )

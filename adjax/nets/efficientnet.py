@@ -2,7 +2,8 @@
 
 Axes: b batch, h height, w width, c channels, f features.
 
-Padding and batch normalisation are TensorFlow's, in which they were trained. The stem, the head and the depths of the
+Padding and the epsilon of batch normalisation are TensorFlow's, in which they were trained; its momentum is PyTorch's,
+for students whose training is short. The stem, the head and the depths of the
 first and the last stage do not grow with the network. The names of the parameters are those of the PyTorch port, less
 its underscores.
 """
@@ -60,7 +61,7 @@ class EfficientNetLite(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w 3"], train: bool = False) -> dict[str, Array]:
-        norm = partial(nn.BatchNorm, use_running_average=not train, momentum=0.99, epsilon=1e-3)
+        norm = partial(nn.BatchNorm, use_running_average=not train, momentum=0.9, epsilon=1e-3)
         conv = lambda f, k, s, name: nn.Conv(f, (k, k), s, padding="SAME", use_bias=False, name=name)
         stages = [("stem", lambda x: nn.relu6(norm(name="bn0")(conv(STEM, 3, 2, "conv_stem")(x))))]
         first = 0
@@ -86,7 +87,7 @@ class InvertedResidual(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"], train: bool) -> Float[Array, "b h2 w2 f"]:
         kernel, stride, expansion, features = self.shape
-        norm = partial(nn.BatchNorm, use_running_average=not train, momentum=0.99, epsilon=1e-3)
+        norm = partial(nn.BatchNorm, use_running_average=not train, momentum=0.9, epsilon=1e-3)
         y = x
         if expansion > 1:
             y = nn.Conv(x.shape[-1] * expansion, (1, 1), use_bias=False, name="expand_conv")(y)

@@ -55,6 +55,12 @@ def valid_patches(batch: Batch, grid: tuple[int, int]) -> Bool[Array, "b i j"]:
     return jax.image.resize(valid, (len(valid), *grid), "bilinear") >= 0.5
 
 
+def valid_mean(maps: Float[Array, "b i j"], batch: Batch) -> Float[Array, "b"]:
+    """Over the patches that count; 0 for an image without any."""
+    valid = valid_patches(batch, maps.shape[1:]).astype(maps.dtype)
+    return (maps * valid).sum((1, 2)) / jnp.maximum(valid.sum((1, 2)), 1.0)
+
+
 def first_pass(left: Int[Array, ""], batch: Batch) -> tuple[Bool[Array, "b"], Int[Array, ""]]:
     """The rows of a batch that belong to the first pass, of which `left` images are to come; how many are then."""
     number = jnp.cumsum(batch["_mask"].astype(jnp.int32))

@@ -25,11 +25,14 @@ class UNet(nn.Module):
 
     `features` are those of each level, which halves the sides of the one before. Where sides are smaller than the
     image's by a factor of `attention`, an attention layer follows each block: published are maps of 32, 16 and 8 px
-    at 256 (the public run's file says 16 and 8, but nothing reads it). Published features, in units of 128, are
-    1/2 1 1 2 2 4 4 for images of 512 px, 1 1 2 2 4 4 for 256, 1 1 2 3 4 for 128, 1 2 3 4 for 64 and 32.
+    at 256 (the public run's file says 16 and 8, but nothing reads it). The middle has one too, unless there are no
+    `heads`. Published features, in units of 128, are 1/2 1 1 2 2 4 4 for images of 512 px, 1 1 2 2 4 4 for 256,
+    1 1 2 3 4 for 128, 1 2 3 4 for 64 and 32.
 
-    `dtype` is what is computed in: bfloat16 halves the memory; parameters, time and output stay float32.
-    `remat` computes blocks anew for the gradient instead of keeping what is in them. `chunk`: see `attend`.
+    `patch` makes squares of so many pixels into one of the network's, with as many times more channels: published is 1,
+    and 4 costs a sixteenth. `dtype` is what is computed in: bfloat16 halves the memory; parameters, time and output
+    stay float32. `remat` computes blocks anew for the gradient instead of keeping what is in them. `chunk`: see
+    `attend`.
     """
 
     channels: int
@@ -37,13 +40,14 @@ class UNet(nn.Module):
     blocks: int = 2
     attention: tuple[int, ...] = (8, 16, 32)
     heads: int = 2
+    patch: int = 1
     dtype: jnp.dtype = jnp.float32
     remat: bool = False
     chunk: int = 1024
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"], time: Int[Array, "b"]) -> Float[Array, "b h w c2"]:
-        check_sides(*x.shape[1:3], 1 << (len(self.features) - 1))
+        check_sides(*x.shape[1:3], self.patch << (len(self.features) - 1))
         base, top = self.features[0], len(self.features) - 1
         Block, Attention = ResidualBlock, SelfAttention
         if self.remat:
@@ -57,15 +61,16 @@ class UNet(nn.Module):
             return Block(features, scale, self.dtype, name=f"block{next(number)}")(x, embedded)
 
         def attended(x, factor=None):
-            if factor is not None and factor not in self.attention:
+            if not self.heads or (factor is not None and factor not in self.attention):
                 return x
             return Attention(self.heads, self.chunk, self.dtype, name=f"attention{next(number)}")(x)
 
+        x = rearrange(x, "b (h p) (w q) c -> b h w (p q c)", p=self.patch, q=self.patch)
         x = nn.Conv(base, (3, 3), padding=1, dtype=self.dtype)(x)
         kept = [x]
         for level, features in enumerate(self.features):
             for _ in range(self.blocks):
-                x = attended(block(x, features), 1 << level)
+                x = attended(block(x, features), self.patch << level)
                 kept.append(x)
             if level < top:
                 x = block(x, features, 0.5)
@@ -73,11 +78,12 @@ class UNet(nn.Module):
         x = block(attended(block(x, features)), features)
         for level, features in reversed(list(enumerate(self.features))):
             for _ in range(self.blocks + 1):
-                x = attended(block(jnp.concatenate([x, kept.pop()], axis=-1), features), 1 << level)
+                x = attended(block(jnp.concatenate([x, kept.pop()], axis=-1), features), self.patch << level)
             if level:
                 x = block(x, features, 2.0)
         x = nn.silu(norm(self.dtype, x)).astype(jnp.float32)
-        return nn.Conv(self.channels, (3, 3), padding=1, kernel_init=nn.initializers.zeros)(x)
+        x = nn.Conv(self.channels * self.patch**2, (3, 3), padding=1, kernel_init=nn.initializers.zeros)(x)
+        return rearrange(x, "b h w (p q c) -> b (h p) (w q) c", p=self.patch, q=self.patch)
 
 
 class ResidualBlock(nn.Module):

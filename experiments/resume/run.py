@@ -23,6 +23,8 @@ import numpy as np
 import orbax.checkpoint as ocp
 from PIL import Image
 
+from adjax import checkpoint
+
 HERE = pathlib.Path(__file__).parent
 PARTS = {"state", "optimiser", "meta", "_CHECKPOINT_METADATA"}
 MOMENTS = ("random", "writing", "renamed", "deleting", "finishing")
@@ -94,14 +96,17 @@ def run_until(moment: str, process: subprocess.Popen, workdir: pathlib.Path, del
 
 def digest(workdir: pathlib.Path) -> dict[str, str]:
     """Hashes of the final state, leaf by leaf in order of name, and of the scores but for the folder's own name."""
-    store = ocp.CheckpointManager(workdir / "checkpoints", item_names=("state", "optimiser", "meta"))
-    items = {"state": ocp.args.StandardRestore(), "optimiser": ocp.args.StandardRestore()}
-    found = store.restore(store.latest_step(), args=ocp.args.Composite(**items))
-    state = hashlib.sha256()
+    state, items = hashlib.sha256(), ("state", "optimiser")
+    with checkpoint.open_store(workdir / "checkpoints", create=False) as store:
+        number = store.latest_step()
+        saved = store.item_metadata(number)
+        # As NumPy arrays: this process has not the devices of the one that saved them.
+        like = {item: {n: np.empty(m.shape, m.dtype) for n, m in saved[item].tree.items()} for item in items}
+        wanted = {item: ocp.args.StandardRestore(like[item]) for item in items}
+        found = store.restore(number, args=ocp.args.Composite(**wanted))
     for item in items:
         for name, leaf in sorted(found[item].items()):
             state.update(name.encode() + np.asarray(leaf).tobytes())
-    store.close()
     scores = hashlib.sha256((workdir / "scores.csv").read_bytes())
     return {"state": state.hexdigest(), "scores": scores.hexdigest()}
 

@@ -15,7 +15,7 @@ from tests.diffusion import gaussian
 pytestmark = pytest.mark.budget(30)  # cold, compilation is most of it
 
 SCHEDULE = schedules.linear()
-SIDE = 96
+SIDE = 64
 WAYS = {
     "ddpm": (samplers.ddpm, 1000),
     "ddpm, posterior variance": (functools.partial(samplers.ddpm, posterior_variance=True), 1000),

@@ -7,15 +7,14 @@ import jax.numpy as jnp
 import matrix
 import numpy as np
 import optax
-import pytest
 
 from adjax.methods.ddad import ddad
 
-pytestmark = [pytest.mark.budget(30), pytest.mark.slow]  # slow until the table of methods has what it tests
+UNET = {"features": (8,), "blocks": 0, "attention": (), "heads": 0, "patch": 4}
 
 
 def build(**options):
-    return ddad(tx=optax.sgd(0.0), features=(4, 8), blocks=1, attention=(), steps=1, **options)
+    return ddad(tx=optax.sgd(0.0), unet=UNET, calls=1, **options)
 
 
 @functools.cache
