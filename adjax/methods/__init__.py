@@ -1,5 +1,6 @@
 """The table of methods: name -> factory of keyword arguments. Trained methods take `tx`, the optimiser."""
 
+from adjax.methods.ae_kde import ae_kde
 from adjax.methods.anoddpm import anoddpm
 from adjax.methods.conv_ae import conv_ae
 from adjax.methods.ddad import ddad
@@ -14,6 +15,7 @@ from adjax.methods.memae import memae
 from adjax.methods.one_class import one_class
 from adjax.methods.padim import padim
 from adjax.methods.patchcore import patchcore
+from adjax.methods.reconpatch import reconpatch
 from adjax.methods.riad import riad
 from adjax.methods.self_similarity import self_similarity
 from adjax.methods.similarity import similarity
@@ -24,6 +26,7 @@ from adjax.methods.vae import vae
 from adjax.types import UserError
 
 METHODS = {
+    "ae_kde": ae_kde,
     "anoddpm": anoddpm,
     "conv_ae": conv_ae,
     "ddad": ddad,
@@ -38,6 +41,7 @@ METHODS = {
     "one_class": one_class,
     "padim": padim,
     "patchcore": patchcore,
+    "reconpatch": reconpatch,
     "riad": riad,
     "self_similarity": self_similarity,
     "similarity": similarity,
