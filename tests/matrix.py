@@ -25,16 +25,18 @@ SMALL |= {"levels": (4, 8, 16), "window": 5, "cells": (4,), "side": 32, "padding
 SMALL |= {"unet": {"features": (32,), "blocks": 0, "attention": (), "heads": 0, "patch": 4}}
 SMALL |= {"trained": 400, "top": 100, "calls": 2, "draws": 4}  # of 1000 steps of diffusion
 SMALL |= {"layers": ("stage1", "stage2"), "image_layer": "stage2"}  # of a pretrained network; later ones take longer
-SMALL |= {"channels": 40, "words": 20, "variance": 0.999, "dimensions": 32, "patches": 64}
-# Where a network of a teacher's kind is trained: quick to compile, and the teacher from no file. A decoder of features
-# has few channels as they are.
+SMALL |= {"channels": 40, "words": 20, "variance": 0.999, "dimensions": 32, "patches": 64, "blocks": 1}
+# Where a network of a teacher's kind is trained: quick to compile, and the teacher from no file.
 STUDENT = {"backbone": "resnet18", "weights": "random", "layers": ("stem", "layer1"), "width": 1 / 32}
+# Where features are rebuilt, many a gradient is as small as its rounding error: Adam's first step follows its sign.
+DECODER = {"tx": optax.adam(4e-3, eps=1e-5)}
 
 
 @functools.cache  # jax.jit compiles a function once; built anew it is another function
 def build(factory: Callable) -> Method:
     known = inspect.signature(factory).parameters
-    small = SMALL | STUDENT if {"tx", "weights"} <= known.keys() and "decoder" not in known else SMALL
+    trained = {"tx", "weights"} <= known.keys()
+    small = SMALL | (DECODER if "decoder" in known else STUDENT if trained else {})
     return factory(**{name: value for name, value in small.items() if name in known})
 
 
