@@ -34,7 +34,8 @@ STUDENT = {"backbone": "resnet18", "weights": "random", "layers": ("stem", "laye
 @functools.cache  # jax.jit compiles a function once; built anew it is another function
 def build(factory: Callable) -> Method:
     known = inspect.signature(factory).parameters
-    small = SMALL | STUDENT if {"tx", "weights"} <= known.keys() else SMALL
+    student = {"tx", "weights"} <= known.keys() and "dimensions" not in known  # with it a layer on top is what learns
+    small = SMALL | STUDENT if student else SMALL
     return factory(**{name: value for name, value in small.items() if name in known})
 
 
