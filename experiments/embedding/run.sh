@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# PatchCore and PaDiM with EfficientNet-Lite0 on the ELPV cells (128 px) and labelled sets in MVTec AD's layout (256 px).
+# PatchCore and PaDiM with EfficientNet-Lite0 on the ELPV cells (128 px) and labelled sets in MVTec AD's layout (256 px);
+# its pooled feature with a one-class SVM on the cells.
 #   DATA=DIR experiments/embedding/run.sh [SEED ...]    DIR holds kolektor_sdd/ and mvtec_hazelnut_reduced/
 # All good learning images are learnt from: none are set aside, so there are no thresholds. Resumable: a finished run is
 # not done again. Ends by writing results.json and the table of the README.
@@ -16,11 +17,11 @@ run() { # name, method, arguments
 
 [ $# -gt 0 ] || set -- 0 1 2
 for seed in "$@"; do
-  for method in patchcore padim; do
+  for method in patchcore padim one_class; do
     for cells in mono poly; do
       run "elpv_$cells" "$method" --config.data.dataset=elpv --config.data.category="$cells" --config.data.size=128
     done
-    [ -n "${DATA:-}" ] || continue
+    [ -n "${DATA:-}" ] && [ "$method" != one_class ] || continue
     run kolektor_sdd "$method" --config.data.root="$DATA/kolektor_sdd"
     more=()
     [ "$method" = padim ] || more=(--config.method.ratio=0.1)
