@@ -121,6 +121,8 @@ def finish(config: ConfigDict, mode: str | None) -> ConfigDict:
             config.method.trees = 10
         if "backbone" in config.method:
             config.method.layers = cheapest(config.method.backbone, min(2, len(config.method.layers)))
+        if "dimensions" in config.method:
+            config.method.update(dimensions=16, patches=32)
         if "words" in config.method:
             config.method.update(words=4, side=32)
         if "image_layer" in config.method:

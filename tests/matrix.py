@@ -25,7 +25,7 @@ SMALL |= {"levels": (4, 8, 16), "window": 5, "cells": (4,), "side": 32}  # the s
 SMALL |= {"unet": {"features": (32,), "blocks": 0, "attention": (), "heads": 0, "patch": 4}}
 SMALL |= {"trained": 400, "top": 100, "calls": 2, "draws": 4}  # of 1000 steps of diffusion
 SMALL |= {"layers": ("stage1", "stage2"), "image_layer": "stage2"}  # of a pretrained network; later ones take longer
-SMALL |= {"channels": 40, "words": 20, "variance": 0.999}
+SMALL |= {"channels": 40, "words": 20, "variance": 0.999, "dimensions": 32, "patches": 64}
 STUDENT = {"backbone": "resnet18", "weights": "random", "layers": ("stem", "layer1")}  # where a like network is trained
 
 

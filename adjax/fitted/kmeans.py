@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int
 from adjax.types import Key, UserError
 
 ROWS = 4096  # points whose distances to all centres are held at once
+REST = 1000  # an iteration ends when at most one in so many points has changed its centre
 
 
 def kmeans(
@@ -37,7 +38,7 @@ def _run(points, number: int, steps: int, key: Key) -> tuple[Float[Array, "k d"]
         done, centres, owner, _ = carry
         centres = _means(points, owner, centres)
         new = assigned(points, centres)
-        return done + 1, centres, new, (new != owner).any()
+        return done + 1, centres, new, (new != owner).sum() > len(points) // REST
 
     centres = start(points, number, key)
     first = (jnp.int32(0), centres, assigned(points, centres), jnp.bool_(True))

@@ -14,6 +14,7 @@ from adjax.methods.memae import memae
 from adjax.methods.one_class import one_class
 from adjax.methods.padim import padim
 from adjax.methods.patchcore import patchcore
+from adjax.methods.reconpatch import reconpatch
 from adjax.methods.riad import riad
 from adjax.methods.self_similarity import self_similarity
 from adjax.methods.similarity import similarity
@@ -38,6 +39,7 @@ METHODS = {
     "one_class": one_class,
     "padim": padim,
     "patchcore": patchcore,
+    "reconpatch": reconpatch,
     "riad": riad,
     "self_similarity": self_similarity,
     "similarity": similarity,

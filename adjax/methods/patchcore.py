@@ -54,10 +54,7 @@ def patchcore(
     (their equation 7, of plain distances). The image score is pooled by `rule` from the patches, before enlarging
     and smoothing by `sigma` pixels.
     """
-    if score not in SCORES:
-        raise UserError(f"unknown score {score!r} of patchcore; choose from {', '.join(SCORES)}")
-    if reweight > 1 and rule != "max":
-        raise UserError(f"reweight={reweight} weighs the highest patch score: set config.score.rule to max, not {rule}")
+    check(score, reweight, rule)
     network = lazily(backbone, layers, weights, rgb=rgb)
 
     def embed(state: State, batch: Batch) -> Float[Array, "b i j d"]:
@@ -78,27 +75,55 @@ def patchcore(
         return State(state.backbone, bank, left), {"patches": bank.seen.astype(jnp.float32)}
 
     def finish(state: State, key: Key) -> State:
-        patches = reservoir.contents(state.bank)
-        size = max(1, int(ratio * len(patches)))
-        logging.info("a coreset of %d out of %d patches", size, len(patches))
-        chosen = coreset(patches, size, key, projection=projection)
-        return state._replace(bank=state.bank._replace(rows=patches[jnp.asarray(chosen)]))
+        return state._replace(bank=selected(state.bank, ratio, key, projection))
 
     def score_images(state: State, batch: Batch, keys) -> Prediction:
         del keys
-        features = embed(state, batch)
-        b, i, j, d = features.shape
-        near, indices = nearest(features.reshape(-1, d), state.bank.rows, neighbours)
-        patches = (near**2 if score == "squared" else near).mean(1).reshape(b, i, j)
-        scores = pool(patches, rule, valid_patches(batch, (i, j)))
-        if reweight > 1:
-            worst = jnp.argmax(jnp.where(valid_patches(batch, (i, j)), patches, -jnp.inf).reshape(b, -1), axis=1)
-            at = jnp.arange(b, dtype=worst.dtype) * (i * j) + worst
-            scores *= weight(features.reshape(-1, d)[at], state.bank.rows, indices[at, 0], reweight)
-        return Prediction(scores, to_pixels(patches, batch["image"].shape[1:3], sigma))
+        rules = {"neighbours": neighbours, "reweight": reweight, "score": score, "sigma": sigma, "rule": rule}
+        return judged(embed(state, batch), state.bank.rows, batch, **rules)
 
     train = Phase(update, finish, augment=False)
     return Method(init, {"train": train}, score_images, embed=embed, shared=frozenset({"backbone"}))
+
+
+def check(score: str, reweight: int, rule: str) -> None:
+    if score not in SCORES:
+        raise UserError(f"unknown score {score!r} of patchcore; choose from {', '.join(SCORES)}")
+    if reweight > 1 and rule != "max":
+        raise UserError(f"reweight={reweight} weighs the highest patch score: set config.score.rule to max, not {rule}")
+
+
+def selected(bank: reservoir.Reservoir, ratio: float, key: Key, projection: int = 0) -> reservoir.Reservoir:
+    """The bank with a coreset of its patches."""
+    patches = reservoir.contents(bank)
+    size = max(1, int(ratio * len(patches)))
+    logging.info("a coreset of %d out of %d patches", size, len(patches))
+    chosen = coreset(patches, size, key, projection=projection)
+    return bank._replace(rows=patches[jnp.asarray(chosen)])
+
+
+def judged(
+    features: Float[Array, "b i j d"],
+    bank: Float[Array, "n d"],
+    batch: Batch,
+    *,
+    neighbours: int,
+    reweight: int,
+    score: str,
+    sigma: float,
+    rule: str,
+) -> Prediction:
+    """Images by their patches' distances to the bank; see `patchcore`."""
+    b, i, j, d = features.shape
+    near, indices = nearest(features.reshape(-1, d), bank, neighbours)
+    patches = (near**2 if score == "squared" else near).mean(1).reshape(b, i, j)
+    valid = valid_patches(batch, (i, j))
+    scores = pool(patches, rule, valid)
+    if reweight > 1:
+        worst = jnp.argmax(jnp.where(valid, patches, -jnp.inf).reshape(b, -1), axis=1)
+        at = jnp.arange(b, dtype=worst.dtype) * (i * j) + worst
+        scores *= weight(features.reshape(-1, d)[at], bank, indices[at, 0], reweight)
+    return Prediction(scores, to_pixels(patches, batch["image"].shape[1:3], sigma))
 
 
 def weight(

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# PatchCore and PaDiM with EfficientNet-Lite0 on the ELPV cells (128 px) and labelled sets in MVTec AD's layout (256 px);
-# its pooled feature with a one-class SVM on the cells.
-#   DATA=DIR experiments/embedding/run.sh [SEED ...]    DIR holds kolektor_sdd/ and mvtec_hazelnut_reduced/
-# All good learning images are learnt from: none are set aside, so there are no thresholds. Resumable: a finished run is
-# not done again. Ends by writing results.json and the table of the README.
+# Methods on EfficientNet-Lite0's features, on the ELPV cells (128 px) and labelled sets in MVTec AD's layout (256 px).
+#   DATA=DIR [METHODS="patchcore padim"] experiments/embedding/run.sh [SEED ...]
+# DIR holds kolektor_sdd/ and mvtec_hazelnut_reduced/. All good learning images are learnt from: none are set aside, so
+# there are no thresholds. Resumable: a finished run is not done again. Ends by adding to results.json and writing the
+# tables of the READMEs.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 out="${OUT:-runs/embedding}"
@@ -17,14 +17,14 @@ run() { # name, method, arguments
 
 [ $# -gt 0 ] || set -- 0 1 2
 for seed in "$@"; do
-  for method in patchcore padim one_class; do
+  for method in ${METHODS:-patchcore padim mahalanobis one_class similarity spade self_similarity}; do
     for cells in mono poly; do
       run "elpv_$cells" "$method" --config.data.dataset=elpv --config.data.category="$cells" --config.data.size=128
     done
-    [ -n "${DATA:-}" ] && [ "$method" != one_class ] || continue
+    [ -n "${DATA:-}" ] || continue
     run kolektor_sdd "$method" --config.data.root="$DATA/kolektor_sdd"
     more=()
-    [ "$method" = padim ] || more=(--config.method.ratio=0.1)
+    [ "$method" = patchcore ] && more=(--config.method.ratio=0.1)
     run mvtec_hazelnut_reduced "$method" --config.data.root="$DATA/mvtec_hazelnut_reduced" "${more[@]}"
   done
 done
