@@ -27,14 +27,16 @@ SMALL |= {"unet": {"features": (32,), "blocks": 0, "attention": (), "heads": 0, 
 SMALL |= {"trained": 400, "top": 100, "calls": 2, "draws": 4}  # of 1000 steps of diffusion
 SMALL |= {"layers": ("stage1", "stage2"), "image_layer": "stage2"}  # of a pretrained network; later ones take longer
 SMALL |= {"channels": 40, "words": 20, "variance": 0.999, "dimensions": 32, "patches": 64}
-# Where a network of a teacher's kind is trained: quick to compile, and the teacher from no file.
+# Where a network of a teacher's kind is trained: quick to compile, and the teacher from no file. A decoder of features
+# has few channels as they are.
 STUDENT = {"backbone": "resnet18", "weights": "random", "layers": ("stem", "layer1"), "width": 1 / 32}
 
 
 @functools.cache  # jax.jit compiles a function once; built anew it is another function
 def build(factory: Callable) -> Method:
     known = inspect.signature(factory).parameters
-    student = {"tx", "weights"} <= known.keys() and "dimensions" not in known  # with it a layer on top is what learns
+    on_top = {"dimensions", "decoder"} & known.keys()  # what learns is not like the network
+    student = {"tx", "weights"} <= known.keys() and not on_top
     small = SMALL | STUDENT if student else SMALL
     return factory(**{name: value for name, value in small.items() if name in known})
 

@@ -25,7 +25,7 @@ def teacher(name: str, module: nn.Module, weights: str | None) -> dict[str, Any]
     if weights is None:
         raise UserError(
             f"{name} is a teacher that has to be distilled first: python -m experiments.distill_teacher.run "
-            f"--network={name} --images=FOLDER --out=FILE.npz, then set config.method.weights=FILE.npz"
+            f"--network={name} --source=folder --root=IMAGES --out=FILE.npz, then set config.method.weights=FILE.npz"
         )
     with jax.ensure_compile_time_eval():  # it may be asked for within a trace, whose values must not outlive it
         return random_variables(like, 0) if weights == RANDOM else to_variables(read(weights), like, RULES)

@@ -10,6 +10,7 @@ import optax
 import pytest
 
 from adjax.backbones import distilled
+from adjax.backbones.convert import to_published
 from adjax.methods.efficient_ad import efficient_ad, hardest
 from adjax.nets.pdn import LAYERS, PDN
 from adjax.types import Info, UserError
@@ -77,8 +78,7 @@ def test_a_teacher_comes_from_a_file_or_the_error_says_how_to_make_one(tmp_path)
     like = jax.eval_shape(lambda image: TEACHER.init(jax.random.key(0), image), image)["params"]
     rng = np.random.default_rng(0)
     values = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), like)
-    published = {f"{n.removeprefix('conv_')}.weight": v["kernel"].transpose(3, 2, 0, 1) for n, v in values.items()}
-    published |= {f"{n.removeprefix('conv_')}.bias": v["bias"] for n, v in values.items()}
+    published = to_published({"params": values}, distilled.RULES)
     np.savez(tmp_path / "teacher.npz", **published)
     found = distilled.teacher("pdn_small", TEACHER, str(tmp_path / "teacher.npz"))
     jax.tree.map(np.testing.assert_array_equal, found["params"], values)
