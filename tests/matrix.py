@@ -21,7 +21,8 @@ SIDE, BATCH, STEPS = 32, 16, 150
 OPTIMISED = {"xla_backend_optimization_level": 1}  # conftest has 0: for a program that runs often it is too slow
 # What a factory takes of it, it gets.
 SMALL = {"tx": optax.adam(4e-3), "width": 0.25, "latent": 24, "base": 2, "multiples": (1, 2)}
-SMALL |= {"levels": (4, 8, 16), "window": 5, "cells": (4,), "side": 32, "padding": True}  # for 32 px
+SMALL |= {"levels": (4, 8, 16), "window": 5, "cells": (4,), "side": 32}  # the sizes in px: defaults are for 256 px
+SMALL |= {"padding": True}  # for small images
 SMALL |= {"unet": {"features": (32,), "blocks": 0, "attention": (), "heads": 0, "patch": 4}}
 SMALL |= {"trained": 400, "top": 100, "calls": 2, "draws": 4}  # of 1000 steps of diffusion
 SMALL |= {"layers": ("stage1", "stage2"), "image_layer": "stage2"}  # of a pretrained network; later ones take longer
@@ -35,8 +36,8 @@ DECODER = {"tx": optax.adam(4e-3, eps=1e-5)}
 @functools.cache  # jax.jit compiles a function once; built anew it is another function
 def build(factory: Callable) -> Method:
     known = inspect.signature(factory).parameters
-    trained = {"tx", "weights"} <= known.keys()
-    small = SMALL | (DECODER if "decoder" in known else STUDENT if trained else {})
+    student = {"tx", "weights"} <= known.keys() and "dimensions" not in known  # not where what learns is on top of it
+    small = SMALL | (DECODER if "decoder" in known else STUDENT if student else {})
     return factory(**{name: value for name, value in small.items() if name in known})
 
 
