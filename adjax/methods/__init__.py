@@ -5,6 +5,7 @@ from adjax.methods.anoddpm import anoddpm
 from adjax.methods.conv_ae import conv_ae
 from adjax.methods.ddad import ddad
 from adjax.methods.draem import draem
+from adjax.methods.efficient_ad import efficient_ad
 from adjax.methods.filtering_ae import filtering_ae
 from adjax.methods.inpainting import inpainting
 from adjax.methods.intensity import intensity
@@ -30,6 +31,7 @@ METHODS = {
     "conv_ae": conv_ae,
     "ddad": ddad,
     "draem": draem,
+    "efficient_ad": efficient_ad,
     "filtering_ae": filtering_ae,
     "inpainting": inpainting,
     "intensity": intensity,
