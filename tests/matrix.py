@@ -24,15 +24,17 @@ SMALL = {"tx": optax.adam(4e-3), "width": 0.25, "latent": 24, "base": 2, "multip
 SMALL |= {"levels": (4, 8, 16), "window": 5, "cells": (4,), "side": 32}  # the sizes in px: defaults are for 256 px
 SMALL |= {"unet": {"features": (32,), "blocks": 0, "attention": (), "heads": 0, "patch": 4}}
 SMALL |= {"trained": 400, "top": 100, "calls": 2, "draws": 4}  # of 1000 steps of diffusion
-SMALL |= {"layers": ("stage1", "stage2"), "image_layer": "stage2"}  # of a pretrained network; later ones take longer
-SMALL |= {"channels": 40, "words": 20, "variance": 0.999, "dimensions": 32, "patches": 64}
+# Of a pretrained network; later layers take longer.
+SMALL |= {"backbone": "efficientnet_lite0", "layers": ("stage1", "stage2"), "image_layer": "stage2"}
+SMALL |= {"channels": 40, "words": 20, "variance": 0.999, "dimensions": 32, "patches": 64, "rotations": 1}
 STUDENT = {"backbone": "resnet18", "weights": "random", "layers": ("stem", "layer1")}  # where a like network is trained
 
 
 @functools.cache  # jax.jit compiles a function once; built anew it is another function
 def build(factory: Callable) -> Method:
     known = inspect.signature(factory).parameters
-    small = SMALL | STUDENT if {"tx", "backbone"} <= known.keys() else SMALL
+    student = {"tx", "backbone"} <= known.keys() and "dimensions" not in known  # of those, a layer on top is trained
+    small = SMALL | STUDENT if student else SMALL
     return factory(**{name: value for name, value in small.items() if name in known})
 
 

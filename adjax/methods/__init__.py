@@ -1,6 +1,7 @@
 """The table of methods: name -> factory of keyword arguments. Trained methods take `tx`, the optimiser."""
 
 from adjax.methods.anoddpm import anoddpm
+from adjax.methods.anomaly_dino import anomaly_dino
 from adjax.methods.conv_ae import conv_ae
 from adjax.methods.ddad import ddad
 from adjax.methods.draem import draem
@@ -25,6 +26,7 @@ from adjax.types import UserError
 
 METHODS = {
     "anoddpm": anoddpm,
+    "anomaly_dino": anomaly_dino,
     "conv_ae": conv_ae,
     "ddad": ddad,
     "draem": draem,
