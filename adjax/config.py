@@ -69,6 +69,8 @@ def base() -> ConfigDict:
                 "cache_dir": "",  # a folder that keeps them instead, for later runs too
                 # For methods that plant textures: "procedural", or files (textures.SOURCES) below `root`.
                 "texture": {"source": "procedural", "root": placeholder(str)},
+                # For methods with a penalty: the same. Other images than those of the product, ImageNet's if at hand.
+                "penalty": {"source": "procedural", "root": placeholder(str)},
             },
             "fit": {"steps": {"train": 1000}, "batch_size": 32, "log_every": 20, "save_every": 200},
             "score": {
@@ -111,6 +113,8 @@ def finish(config: ConfigDict, mode: str | None) -> ConfigDict:
             config.method.features = (4, 8)
         if "levels" in config.method:
             config.method.levels = (4, 8)
+        if "padding" in config.method:
+            config.method.padding = True
         if "multiples" in config.method:
             config.method.multiples = (1, 2)
         if "unet" in config.method:
@@ -131,8 +135,9 @@ def finish(config: ConfigDict, mode: str | None) -> ConfigDict:
 
 
 def steps(config: ConfigDict, counts: Mapping[str, int]) -> dict[str, int]:
-    """Updates in each phase; 0 stands for one pass over the training images."""
-    return {name: number or -(-counts["train"] // config.fit.batch_size) for name, number in config.fit.steps.items()}
+    """Updates in each phase; 0 stands for one pass over the training images, in a phase "calibration" over those."""
+    images = lambda name: counts["calibration" if name == "calibration" else "train"]
+    return {name: number or -(-images(name) // config.fit.batch_size) for name, number in config.fit.steps.items()}
 
 
 def make_method(config: ConfigDict, info: Info, *, restored: bool = False) -> Method:
@@ -196,10 +201,10 @@ def make_view(config: ConfigDict) -> View:
     )
 
 
-def make_textures(config: ConfigDict) -> Callable:
-    """`textures.beside` with the configured source."""
-    texture = config.data.texture
-    return partial(textures.beside, source=texture.source, root=texture.root)
+def make_beside(config: ConfigDict, field: str) -> Callable:
+    """`textures.beside` for the batch field "texture" or "penalty", with its configured source."""
+    zoom = {"texture": 1, "penalty": 2}[field]  # of a penalty image the middle quarter is taken, as EfficientAD does
+    return partial(textures.beside, field=field, zoom=zoom, **config.data[field])
 
 
 def mesh(config: ConfigDict) -> Mesh:

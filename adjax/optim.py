@@ -91,13 +91,14 @@ def optimizer(
     weight_decay: float = 0.0,
     clip_norm: float = 0.0,
 ) -> optax.GradientTransformation:
-    """An optimiser whose schedule ends after `steps` updates.
+    """An optimiser whose schedule ends after `steps` updates; "drop" has a tenth of the rate in the last 5 % of them.
 
     adam and sgd add `weight_decay` to the gradient, as PyTorch's Adam(weight_decay=...) does; adamw decouples it.
     """
     schedules = {
         "constant": lambda: optax.constant_schedule(learning_rate),
         "cosine": lambda: optax.cosine_decay_schedule(learning_rate, max(1, steps - warmup)),
+        "drop": lambda: optax.piecewise_constant_schedule(learning_rate, {int(0.95 * steps): 0.1}),
         "linear": lambda: optax.linear_schedule(learning_rate, 0.0, max(1, steps - warmup)),
     }
     if schedule not in schedules:

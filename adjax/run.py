@@ -20,7 +20,7 @@ from adjax import config as cfg
 from adjax import evaluate as measuring
 from adjax import fit as fitting
 from adjax import predict as scoring
-from adjax.data import fingerprint, pipeline
+from adjax.data import fingerprint, pipeline, textures
 from adjax.data.details import read_details
 from adjax.data.masks import read_mask
 from adjax.data.view import View
@@ -80,7 +80,8 @@ def train(job: Job) -> int:
 
 def _check_same(saved: dict, config: ConfigDict, folder) -> None:
     """A run goes on as it began: only where the data lie and what is written beside it may change."""
-    free = {"data.root", "data.texture.root", "data.cache_mb", "data.cache_dir", "maps", "baselines", "fit.log_every"}
+    free = {"data.root", "data.texture.root", "data.penalty.root", "data.cache_mb", "data.cache_dir"}
+    free |= {"maps", "baselines", "fit.log_every"}
     old, new = _flat(saved), _flat(json.loads(json.dumps(config.to_dict())))
     changed = sorted(k for k in old.keys() | new.keys() if k not in free and old.get(k) != new.get(k))
     if changed:
@@ -239,7 +240,9 @@ def _fit(job: Job, method: Method, dataset: Dataset, info: Info, store, meta: di
         }
         records, augment = dataset.splits[method.phases[phase].split], method.phases[phase].augment
         batches = pipeline.stream(records, view, augment=augment, cache_dir=config.data.cache_dir or None, **how)
-        return cfg.make_textures(config)(batches, meta["shape"], **how) if "texture" in method.needs else batches
+        for field in sorted(method.needs & textures.APART.keys()):
+            batches = cfg.make_beside(config, field)(batches, meta["shape"], **how)
+        return batches
 
     with SummaryWriter(str(job.workdir)) as board:
         return fitting.fit(

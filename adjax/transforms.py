@@ -3,6 +3,9 @@
 Axes: b batch, h height, w width, k tiles scored at once, t tile side.
 """
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +14,7 @@ from jaxtyping import Array, Bool, Float
 from adjax import tiling
 from adjax.canonical import canonical
 from adjax.pooling import pool, valid_pixels
-from adjax.types import Batch, Method, Prediction, UserError
+from adjax.types import Batch, Info, Key, Method, Phase, Prediction, State, UserError
 
 
 def tiled(method: Method, grid: tiling.Grid, rule: str = "max", chunk: int = 16) -> Method:
@@ -155,3 +158,48 @@ def projected(
         return Prediction(pool(anomaly_map, rule, valid_pixels(batch)), anomaly_map, {"reconstruction": x})
 
     return method._replace(score=score)
+
+
+class Chained(NamedTuple):
+    first: State
+    second: State
+
+
+def after(first: Method, second: Method) -> Method:
+    """Fits the second method on what the first, once it has learned, embeds; the second one scores.
+
+    It finds that in the batch field "features". Its phases follow the first's, with "_after" behind their names.
+    """
+    if first.embed is None:
+        raise UserError("what comes after a method is fitted on its features, and this one has none")
+
+    def with_features(state: Chained, batch: Batch) -> Batch:
+        return {**batch, "features": first.embed(state.first, batch)}
+
+    def init(key: Key, batch: Batch, info: Info) -> Chained:
+        k_first, k_second = jax.random.split(key)
+        state = first.init(k_first, batch, info)
+        features = jax.eval_shape(first.embed, state, batch)
+        rows = {**batch, "features": jnp.zeros(features.shape, features.dtype)}
+        steps = {name: info.steps[f"{name}_after"] for name in second.phases}
+        return Chained(state, second.init(k_second, rows, info._replace(steps=steps)))
+
+    def score(state: Chained, batch: Batch, keys) -> Prediction:
+        return second.score(state.second, with_features(state, batch), keys)
+
+    phases = {name: _part("first", phase, lambda state, batch: batch) for name, phase in first.phases.items()}
+    phases |= {f"{name}_after": _part("second", phase, with_features) for name, phase in second.phases.items()}
+    return Method(init, phases, score, needs=first.needs | second.needs - {"features"})
+
+
+def _part(field: str, phase: Phase, seen: Callable[[Chained, Batch], Batch]) -> Phase:
+    """The phase of one part of a chained state."""
+
+    def update(state: Chained, batch: Batch, key: Key):
+        new, scalars = phase.update(getattr(state, field), seen(state, batch), key)
+        return state._replace(**{field: new}), scalars
+
+    def finish(state: Chained, key: Key) -> Chained:
+        return state._replace(**{field: phase.finish(getattr(state, field), key)})
+
+    return phase._replace(update=update, finish=finish)

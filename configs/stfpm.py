@@ -6,6 +6,8 @@ As published, with weights of your own: --config.method.backbone=resnet18 --conf
 --config.method.layers='("layer1","layer2","layer3")'
 """
 
+from ml_collections.config_dict import placeholder
+
 from adjax.config import base, finish
 
 
@@ -15,7 +17,7 @@ def get_config(mode=None):
         "name": "stfpm",
         "backbone": "efficientnet_lite0",
         "layers": ("stage2", "stage3", "stage5"),
-        "weights": None,
+        "weights": placeholder(str),
     }
     config.data.update(dataset="folder", size=256, tile=0)
     config.optim.update(name="sgd", learning_rate=0.4, weight_decay=1e-4)

@@ -22,18 +22,22 @@ OPTIMISED = {"xla_backend_optimization_level": 1}  # conftest has 0: for a progr
 # What a factory takes of it, it gets.
 SMALL = {"tx": optax.adam(4e-3), "width": 0.25, "latent": 24, "base": 2, "multiples": (1, 2)}
 SMALL |= {"levels": (4, 8, 16), "window": 5, "cells": (4,), "side": 32}  # the sizes in px: defaults are for 256 px
+SMALL |= {"padding": True}  # for small images
 SMALL |= {"unet": {"features": (32,), "blocks": 0, "attention": (), "heads": 0, "patch": 4}}
 SMALL |= {"trained": 400, "top": 100, "calls": 2, "draws": 4}  # of 1000 steps of diffusion
 # Of a pretrained network; later layers take longer.
 SMALL |= {"backbone": "efficientnet_lite0", "layers": ("stage1", "stage2"), "image_layer": "stage2"}
 SMALL |= {"channels": 40, "words": 20, "variance": 0.999, "dimensions": 32, "patches": 64, "rotations": 1}
-STUDENT = {"backbone": "resnet18", "weights": "random", "layers": ("stem", "layer1")}  # where a like network is trained
+# Where a network of a teacher's kind is trained: quick to compile, and the teacher from no file. A decoder of features
+# has few channels as they are.
+STUDENT = {"backbone": "resnet18", "weights": "random", "layers": ("stem", "layer1"), "width": 1 / 32}
 
 
 @functools.cache  # jax.jit compiles a function once; built anew it is another function
 def build(factory: Callable) -> Method:
     known = inspect.signature(factory).parameters
-    student = {"tx", "backbone"} <= known.keys() and "dimensions" not in known  # of those, a layer on top is trained
+    on_top = {"dimensions", "decoder"} & known.keys()  # what learns is not like the network
+    student = {"tx", "weights"} <= known.keys() and not on_top
     small = SMALL | STUDENT if student else SMALL
     return factory(**{name: value for name, value in small.items() if name in known})
 
@@ -100,7 +104,8 @@ def train(method: Method, state: Any = None, *, steps: int = STEPS, devices: int
 def draw(method: Method, numbers: list[int]) -> dict[str, np.ndarray]:
     """A batch to learn from: what the method asks for."""
     images = learned()[np.random.default_rng(numbers).integers(0, 128, BATCH)]
-    rows = {"image": images, "_mask": np.ones(BATCH, bool), "texture": textures(BATCH, numbers[-1])}
+    other = textures(BATCH, numbers[-1])
+    rows = {"image": images, "_mask": np.ones(BATCH, bool), "texture": other, "penalty": other}
     return {name: rows[name] for name in ("image", "_mask", *method.needs)}
 
 
@@ -122,7 +127,8 @@ def fitted(name: str) -> Fitted:
 
 def batch(images) -> dict:
     """Every field that a method may ask for."""
-    more = {"texture": jnp.asarray(textures(len(images), 0))}
+    other = jnp.asarray(textures(len(images), 0))
+    more = {"texture": other, "penalty": other}
     return {"image": jnp.asarray(images), "_mask": jnp.ones(len(images), bool)} | more
 
 

@@ -27,6 +27,8 @@ def test_recipe_runs(path, tmp_path, monkeypatch):
     config = recipe(path).get_config("test")
     if config.data.dataset == "folder":
         config.data.root = str(folders.make(tmp_path / "images"))
+    if path.stem != "folder":
+        config.baselines = ()  # they are the same in all recipes, and compile as long as some methods
     from adjax.main import execute
 
     job = run.Job(tmp_path / "out", config, {}, None, "test")

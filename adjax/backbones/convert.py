@@ -51,7 +51,19 @@ def to_variables(weights: Weights, like: Mapping[str, Any], rules: Rules) -> dic
     return jax.tree.map(jax.numpy.asarray, traverse_util.unflatten_dict(found))
 
 
+def to_published(variables: Mapping[str, Any], rules: Rules) -> dict[str, np.ndarray]:
+    """The reverse of `to_variables`."""
+    leaves = traverse_util.flatten_dict(dict(variables))
+    return {published_name(path, rules): _published(path, np.asarray(value)) for path, value in leaves.items()}
+
+
 def _transposed(path: tuple[str, ...], value: np.ndarray) -> np.ndarray:
     if path[-1] != "kernel":
         return value
     return value.transpose(2, 3, 1, 0) if value.ndim == 4 else value.T
+
+
+def _published(path: tuple[str, ...], value: np.ndarray) -> np.ndarray:
+    if path[-1] != "kernel":
+        return value
+    return value.transpose(3, 2, 0, 1) if value.ndim == 4 else value.T

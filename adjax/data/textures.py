@@ -1,4 +1,6 @@
-"""Textures beside the images, for methods that need them: batch field `texture` f32[b h w c] in [0, 1].
+"""Other images beside those to learn from, for methods that need them: f32[b h w c] in [0, 1].
+
+The batch field `texture` holds what is planted, `penalty` what a student shall not learn.
 
 Axes: b batch, h height, w width, c channels.
 
@@ -20,15 +22,17 @@ from adjax.data.view import View
 from adjax.synthesis.procedural import procedural
 from adjax.types import Record, UserError
 
-APART = 104729  # between the seeds of images and of their textures
+APART = {"texture": 104729, "penalty": 224737}  # between the seeds of images and of what is beside them
 
 
 def beside(
     batches: pipeline.Batches,
     shape: tuple[int, int, int],
     *,
+    field: str = "texture",
     source: str = "procedural",
     root: str | None = None,
+    zoom: int = 1,
     batch_size: int,
     seed: int,
     start: int = 0,
@@ -38,18 +42,21 @@ def beside(
     """The batches with a texture of `shape` (h w c) for every image.
 
     `source` is one of SOURCES: "procedural" needs no files; the others take every image they find, resized to `shape`
-    and flipped at random. The other arguments are those of `pipeline.stream`.
+    times `zoom`, of which the middle is kept, and flipped at random. The other arguments are those of
+    `pipeline.stream`.
     """
     if source not in SOURCES:
         raise UserError(f"unknown texture source {source!r}; choose from {', '.join(SOURCES)}")
-    how = {"batch_size": batch_size, "seed": seed + APART, "start": start, "shard": shard}
+    how = {"batch_size": batch_size, "seed": seed + APART[field], "start": start, "shard": shard}
     if source == "procedural":
         textures = _procedural(shape, **how)
     else:
-        view = View(size=tuple(shape[:2]), channels=shape[2], augment=("flip_h", "flip_v"))
-        stream = pipeline.stream(SOURCES[source](root), view, cache_mb=cache_mb, **how)
-        textures = (batch["image"] for batch in stream)
-    return (batch | {"texture": texture} for batch, texture in zip(batches, textures))
+        height, width, _ = shape
+        top, left = (zoom - 1) * height // 2, (zoom - 1) * width // 2
+        view = View(size=(zoom * height, zoom * width), channels=shape[2], augment=("flip_h", "flip_v"))
+        stream = pipeline.stream(SOURCES[source](root, field), view, cache_mb=cache_mb, **how)
+        textures = (batch["image"][:, top : top + height, left : left + width] for batch in stream)
+    return (batch | {field: texture} for batch, texture in zip(batches, textures))
 
 
 def _procedural(
@@ -67,22 +74,23 @@ def _procedural(
         yield np.asarray(make(jax.random.fold_in(jax.random.key(seed), number)))
 
 
-def _folder(root: str | None) -> tuple[Record, ...]:
+def _folder(root: str | None, field: str) -> tuple[Record, ...]:
     """Every image below `root`; unreadable ones are left out with a warning."""
     if not root:
-        raise UserError("texture source 'folder' needs data.texture.root: a folder of images")
+        raise UserError(f"texture source 'folder' needs data.{field}.root: a folder of images")
     return _readable(Path(root))
 
 
-def _dtd(root: str | None) -> tuple[Record, ...]:
+def _dtd(root: str | None, field: str) -> tuple[Record, ...]:
     """The Describable Textures Dataset (Cimpoi et al. 2014): <root>/images/<texture>/*.jpg."""
     if not root or not headers.folders(Path(root).expanduser() / "images"):
-        raise UserError(f"data.texture.root={root} must hold DTD's images/<texture>/*.jpg")
+        raise UserError(f"data.{field}.root={root} must hold DTD's images/<texture>/*.jpg")
     return _readable(Path(root) / "images")
 
 
-def _skimage(root: str | None) -> tuple[Record, ...]:
+def _skimage(root: str | None, field: str) -> tuple[Record, ...]:
     """The three surfaces that come with scikit-image, 512×512 and grey: brick, grass, gravel."""
+    del field
     spec = importlib.util.find_spec("skimage")
     if spec is None or spec.origin is None:
         raise UserError("texture source 'skimage' needs its package: pip install \"scikit-image\"")
@@ -96,7 +104,7 @@ def _readable(root: Path) -> tuple[Record, ...]:
     return folder.unlabelled(str(root), on_unreadable=skipped)
 
 
-SOURCES: dict[str, Callable[[str | None], tuple[Record, ...]] | None] = {
+SOURCES: dict[str, Callable[[str | None, str], tuple[Record, ...]] | None] = {
     "procedural": None,
     "folder": _folder,
     "dtd": _dtd,

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from sklearn.preprocessing import StandardScaler
 
-SMALLEST = 1e-5  # of the largest standard deviation: what is below is rounding of float32
+from adjax.fitted.components import components as principal
 
 
 class Standard(NamedTuple):
@@ -31,11 +31,8 @@ def fit(x: Float[np.ndarray, "n d"], components: int = 0) -> Standard:
     scaler = StandardScaler().fit(x)
     axes = None
     if components:
-        _, deviations, rows = np.linalg.svd(scaler.transform(x), full_matrices=False)
-        kept = deviations[:components] > SMALLEST * max(deviations[0], 1e-30)
-        kept[0] = True  # of vectors that are all equal, one that says nothing
-        deviations = np.maximum(deviations[:components][kept] / max(len(x) - 1, 1) ** 0.5, SMALLEST)
-        axes = jnp.asarray(rows[:components][kept].T / deviations, jnp.float32)
+        found = principal(scaler.transform(x), "all")
+        axes = jnp.asarray(found.axes[:components].T / found.spread[None, :components], jnp.float32)
     return Standard(jnp.asarray(scaler.mean_, jnp.float32), jnp.asarray(scaler.scale_, jnp.float32), axes)
 
 

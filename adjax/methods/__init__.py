@@ -1,10 +1,12 @@
 """The table of methods: name -> factory of keyword arguments. Trained methods take `tx`, the optimiser."""
 
+from adjax.methods.ae_kde import ae_kde
 from adjax.methods.anoddpm import anoddpm
 from adjax.methods.anomaly_dino import anomaly_dino
 from adjax.methods.conv_ae import conv_ae
 from adjax.methods.ddad import ddad
 from adjax.methods.draem import draem
+from adjax.methods.efficient_ad import efficient_ad
 from adjax.methods.filtering_ae import filtering_ae
 from adjax.methods.inpainting import inpainting
 from adjax.methods.intensity import intensity
@@ -25,11 +27,13 @@ from adjax.methods.vae import vae
 from adjax.types import UserError
 
 METHODS = {
+    "ae_kde": ae_kde,
     "anoddpm": anoddpm,
     "anomaly_dino": anomaly_dino,
     "conv_ae": conv_ae,
     "ddad": ddad,
     "draem": draem,
+    "efficient_ad": efficient_ad,
     "filtering_ae": filtering_ae,
     "inpainting": inpainting,
     "intensity": intensity,

@@ -1,5 +1,9 @@
-"""Random starts of networks that exist already."""
+"""Random starts that are not Flax's.
 
+Axes: b batch, h height, w width, c channels, f features.
+"""
+
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from flax import traverse_util
+from jaxtyping import Array, Float
 
 from adjax.types import Key
 
@@ -25,3 +30,18 @@ def _fresh(key: Key, path: tuple[str, ...], leaf: jax.Array) -> jax.Array:
     if path[-1] == "kernel":
         return he_normal(key, leaf.shape, jnp.float32)
     return jnp.full(leaf.shape, float(path[-1] in ("scale", "var")))
+
+
+def plain_conv(
+    x: Float[Array, "b h w c"],
+    features: int,
+    kernel: int | tuple[int, int],
+    stride: int = 1,
+    padding: int = 0,
+    name: str | None = None,
+) -> Float[Array, "b h2 w2 f"]:
+    """`nn.Conv` of the module that calls it, begun as PyTorch's: kernel and bias uniform within ± 1 / sqrt(fan-in)."""
+    sides = (kernel, kernel) if isinstance(kernel, int) else kernel
+    limit = 1 / math.sqrt(math.prod(sides) * x.shape[-1])
+    start = lambda key, shape, dtype: jax.random.uniform(key, shape, dtype, -limit, limit)
+    return nn.Conv(features, sides, stride, padding, kernel_init=start, bias_init=start, name=name)(x)

@@ -47,7 +47,7 @@ def fractal(
             """Into one sum, octave by octave."""
             total = jnp.zeros(shape[:2])
             for o in range(octaves):
-                total += persistence**o * octave(seeds[o, c], shifts[o, c], shape[:2], t, np.float32(2**o / frequency))
+                total += persistence**o * octave(seeds[o, c], shifts[o, c], shape[:2], t, jnp.float32(2**o / frequency))
             return total
 
         # Each channel on its own: with all of them in one array XLA computes the octaves in the order of the output,

@@ -32,6 +32,20 @@ def jitter(key: Key, image: Image, amount: float = 0.1) -> Image:
     return jnp.clip(_luma(image) + saturation * (image - _luma(image)), 0.0, 1.0)
 
 
+def jitter_one(key: Key, image: Image, amount: float = 0.2) -> Image:
+    """Brightness, contrast or saturation times a factor from 1 ± `amount`; the others stay."""
+    k_which, k_factor = jax.random.split(key)
+    luma = _luma(image)
+    fixed = jnp.stack([jnp.zeros_like(luma), jnp.full_like(luma, jnp.mean(luma)), luma])  # what the factor leaves alone
+    fixed = fixed[jax.random.randint(k_which, (), 0, len(fixed))]
+    factor = jax.random.uniform(k_factor, (), minval=1 - amount, maxval=1 + amount)
+    return jnp.clip(fixed + factor * (image - fixed), 0.0, 1.0)
+
+
+def sometimes_grey(key: Key, image: Image, share: float) -> Image:
+    return jnp.where(jax.random.bernoulli(key, share), jnp.broadcast_to(_luma(image), image.shape), image)
+
+
 def three_of_ten(key: Key, texture: Image) -> Image:
     """Three different changes of DRAEM's ten (arXiv 2108.07610). Theirs come in any order, these in that of the tables
     below; and brightness changes all channels alike here, not a channel of a random colour space.

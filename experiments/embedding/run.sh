@@ -17,7 +17,7 @@ run() { # name, method, arguments
 
 [ $# -gt 0 ] || set -- 0 1 2
 for seed in "$@"; do
-  for method in ${METHODS:-patchcore padim mahalanobis similarity spade self_similarity}; do
+  for method in ${METHODS:-patchcore padim mahalanobis one_class similarity spade self_similarity}; do
     for cells in mono poly; do
       run "elpv_$cells" "$method" --config.data.dataset=elpv --config.data.category="$cells" --config.data.size=128
     done

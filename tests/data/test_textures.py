@@ -21,7 +21,7 @@ def take(number, *, shape=SHAPE, rows=4, **how):
     """The first batches' textures."""
     blank = ({"image": np.zeros((rows, *shape), np.float32)} for _ in itertools.count())
     batches = itertools.islice(beside(blank, shape, **{"batch_size": 4, "seed": 0} | how), number)
-    return [batch["texture"] for batch in batches]
+    return [batch[how.get("field", "texture")] for batch in batches]
 
 
 @pytest.fixture
@@ -46,6 +46,16 @@ def sources(dtd):
         "dtd": {"root": str(dtd)},
         "skimage": {},
     }
+
+
+def test_a_penalty_is_the_middle_of_an_image_resized_to_twice_the_size(tmp_path):
+    """In the middle the picture is white; where that begins, resizing mixes it with the black."""
+    pixels = np.zeros((96, 128, 3), np.uint8)
+    pixels[24:72, 32:96] = 255
+    Image.fromarray(pixels).save(tmp_path / "white.png")
+    (made,) = take(1, source="folder", root=str(tmp_path), field="penalty", zoom=2)
+    assert made.shape == (4, *SHAPE) and made.min() > 0.5 and made[:, 2:-2, 2:-2].min() > 0.99
+    assert take(1, source="folder", root=str(tmp_path))[0].min() == 0
 
 
 @pytest.mark.parametrize("source", SOURCES)
