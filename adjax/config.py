@@ -120,6 +120,8 @@ def finish(config: ConfigDict, mode: str | None) -> ConfigDict:
             config.method.multiples = (1, 2)
         if "unet" in config.method:
             config.method.unet.update(features=(8,), blocks=0, attention=(), heads=0)
+            if "noise" in config.method:  # simplex noise takes as long to compile as all the rest
+                config.method.noise = "gaussian"
         if "channels" in config.method:
             config.method.channels = 8
         if "trees" in config.method:

@@ -2,6 +2,7 @@
 
 from adjax.methods.ae_kde import ae_kde
 from adjax.methods.anoddpm import anoddpm
+from adjax.methods.anomaly_dino import anomaly_dino
 from adjax.methods.conv_ae import conv_ae
 from adjax.methods.ddad import ddad
 from adjax.methods.draem import draem
@@ -29,6 +30,7 @@ from adjax.types import UserError
 METHODS = {
     "ae_kde": ae_kde,
     "anoddpm": anoddpm,
+    "anomaly_dino": anomaly_dino,
     "conv_ae": conv_ae,
     "ddad": ddad,
     "draem": draem,
