@@ -2,6 +2,7 @@
 
 from adjax.methods.ae_kde import ae_kde
 from adjax.methods.anoddpm import anoddpm
+from adjax.methods.anomaly_dino import anomaly_dino
 from adjax.methods.conv_ae import conv_ae
 from adjax.methods.ddad import ddad
 from adjax.methods.draem import draem
@@ -16,6 +17,7 @@ from adjax.methods.one_class import one_class
 from adjax.methods.padim import padim
 from adjax.methods.patchcore import patchcore
 from adjax.methods.reconpatch import reconpatch
+from adjax.methods.reverse_distillation import reverse_distillation
 from adjax.methods.riad import riad
 from adjax.methods.self_similarity import self_similarity
 from adjax.methods.similarity import similarity
@@ -28,6 +30,7 @@ from adjax.types import UserError
 METHODS = {
     "ae_kde": ae_kde,
     "anoddpm": anoddpm,
+    "anomaly_dino": anomaly_dino,
     "conv_ae": conv_ae,
     "ddad": ddad,
     "draem": draem,
@@ -42,6 +45,7 @@ METHODS = {
     "padim": padim,
     "patchcore": patchcore,
     "reconpatch": reconpatch,
+    "reverse_distillation": reverse_distillation,
     "riad": riad,
     "self_similarity": self_similarity,
     "similarity": similarity,
