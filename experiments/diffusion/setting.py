@@ -31,8 +31,8 @@ FULL = Setting(
     ways=(
         *(("ddim", calls, TOP) for calls in (1, 2, 5, 10)),
         *(("dpm_solver", calls, TOP) for calls in (2, 5, 10)),
-        ("ddpm", TOP, TOP),
         *(("ddim", CALLS, top) for top in (50, 100, 300)),
+        ("ddpm", TOP, TOP),
     ),
     images=1000,
     chunk=16,
