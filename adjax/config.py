@@ -49,6 +49,7 @@ def base() -> ConfigDict:
                 "warmup": 0,
                 "weight_decay": 1e-5,
                 "clip_norm": 0.0,
+                "momentum": 0.9,
             },
             "data": {
                 "dataset": "folder",
@@ -119,10 +120,14 @@ def finish(config: ConfigDict, mode: str | None) -> ConfigDict:
             config.method.multiples = (1, 2)
         if "unet" in config.method:
             config.method.unet.update(features=(8,), blocks=0, attention=(), heads=0)
+            if "noise" in config.method:  # simplex noise takes as long to compile as all the rest
+                config.method.noise = "gaussian"
         if "channels" in config.method:
             config.method.channels = 8
         if "trees" in config.method:
             config.method.trees = 10
+        if "decoder" in config.method:  # which wants layers of different sides, as the first two need not be
+            config.method.update(layers=config.method.layers[:1], blocks=1)
         if "backbone" in config.method:
             config.method.layers = cheapest(config.method.backbone, min(2, len(config.method.layers)))
         if "dimensions" in config.method:

@@ -90,10 +90,12 @@ def optimizer(
     warmup: int = 0,
     weight_decay: float = 0.0,
     clip_norm: float = 0.0,
+    momentum: float = 0.9,
 ) -> optax.GradientTransformation:
     """An optimiser whose schedule ends after `steps` updates; "drop" has a tenth of the rate in the last 5 % of them.
 
     adam and sgd add `weight_decay` to the gradient, as PyTorch's Adam(weight_decay=...) does; adamw decouples it.
+    `momentum` is Adam's first beta, too.
     """
     schedules = {
         "constant": lambda: optax.constant_schedule(learning_rate),
@@ -108,9 +110,9 @@ def optimizer(
         rate = optax.join_schedules([optax.linear_schedule(0.0, learning_rate, warmup), rate], [warmup])
     decayed = [optax.add_decayed_weights(weight_decay)] if weight_decay else []
     rules = {
-        "adam": lambda: [*decayed, optax.scale_by_adam()],
-        "adamw": lambda: [optax.scale_by_adam(), *decayed],
-        "sgd": lambda: [*decayed, optax.trace(0.9)],
+        "adam": lambda: [*decayed, optax.scale_by_adam(b1=momentum)],
+        "adamw": lambda: [optax.scale_by_adam(b1=momentum), *decayed],
+        "sgd": lambda: [*decayed, optax.trace(momentum)],
     }
     if name not in rules:
         raise UserError(f"unknown optimiser '{name}'; choose from {', '.join(rules)}")

@@ -10,7 +10,7 @@ def get_config(mode=None):
     config = base()
     # Published are six levels of 128 to 512 features on single pixels: 131.6 million parameters.
     unet = {"features": (32, 64, 64), "blocks": 1, "attention": (16,), "heads": 2, "patch": 4}
-    config.method = {"name": "anoddpm", "unet": unet, "top": 200, "sampler": "ddim", "calls": 5, "draws": 1}
+    config.method = {"name": "anoddpm", "unet": unet, "noise": "simplex", "top": 200, "sampler": "ddim", "calls": 5}
     config.data.dataset = "folder"
     config.optim.update(name="adamw", learning_rate=1e-3, schedule="cosine", weight_decay=0.0, clip_norm=1.0)
     config.fit.steps = {"train": 300}

@@ -23,22 +23,24 @@ OPTIMISED = {"xla_backend_optimization_level": 1}  # conftest has 0: for a progr
 SMALL = {"tx": optax.adam(4e-3), "width": 0.25, "latent": 24, "base": 2, "multiples": (1, 2)}
 SMALL |= {"levels": (4, 8, 16), "window": 5, "cells": (4,), "side": 32}  # the sizes in px: defaults are for 256 px
 SMALL |= {"padding": True}  # for small images
-SMALL |= {"unet": {"features": (32,), "blocks": 0, "attention": (), "heads": 0, "patch": 4}}
-SMALL |= {"trained": 400, "top": 100, "calls": 2, "draws": 4}  # of 1000 steps of diffusion
 # Of a pretrained network; later layers take longer.
-SMALL |= {"backbone": "efficientnet_lite0", "layers": ("stage1", "stage2"), "image_layer": "stage2"}
+SMALL |= {"backbone": "efficientnet_lite0", "layers": ("stage1", "stage2"), "image_layer": "stage2", "blocks": 1}
 SMALL |= {"channels": 40, "words": 20, "variance": 0.999, "dimensions": 32, "patches": 64, "rotations": 1}
-# Where a network of a teacher's kind is trained: quick to compile, and the teacher from no file. A decoder of features
-# has few channels as they are.
+DIFFUSED = {"unet": {"features": (32,), "blocks": 0, "attention": (), "heads": 0, "patch": 4}}
+DIFFUSED |= {"trained": 400, "top": 100, "calls": 2, "draws": 4}  # of 1000 steps of diffusion
+DIFFUSED |= {"noise": "gaussian"}  # simplex noise takes as long to compile as all the rest: test_anoddpm.py has it
+# Where a network of a teacher's kind is trained: quick to compile, and the teacher from no file.
 STUDENT = {"backbone": "resnet18", "weights": "random", "layers": ("stem", "layer1"), "width": 1 / 32}
+# Where features are rebuilt, many a gradient is as small as its rounding error: Adam's first step follows its sign.
+DECODER = {"tx": optax.adam(4e-3, eps=1e-5)}
 
 
 @functools.cache  # jax.jit compiles a function once; built anew it is another function
 def build(factory: Callable) -> Method:
     known = inspect.signature(factory).parameters
-    on_top = {"dimensions", "decoder"} & known.keys()  # what learns is not like the network
-    student = {"tx", "weights"} <= known.keys() and not on_top
-    small = SMALL | STUDENT if student else SMALL
+    student = {"tx", "weights"} <= known.keys() and "dimensions" not in known  # not where what learns is on top of it
+    kinds = {"decoder": DECODER, "unet": DIFFUSED}
+    small = SMALL | next((more for name, more in kinds.items() if name in known), STUDENT if student else {})
     return factory(**{name: value for name, value in small.items() if name in known})
 
 

@@ -7,6 +7,7 @@ Axes: b batch, h height, w width, c channels.
 As with images, what is in a batch depends on the source, the seed and the batch's number alone.
 """
 
+import functools
 import importlib.util
 import itertools
 from collections.abc import Callable, Iterator
@@ -63,15 +64,21 @@ def _procedural(
     shape: tuple[int, int, int], *, batch_size: int, seed: int, start: int, shard: tuple[int, int]
 ) -> Iterator[np.ndarray]:
     rows = batch_size // shard[1]
-    numbers = shard[0] * rows + np.arange(rows)
+    make = _renderer(tuple(shape), shard[0] * rows, rows)
+    for number in itertools.count(start):
+        yield np.asarray(make(jax.random.fold_in(jax.random.key(seed), number)))
+
+
+@functools.cache  # every phase of a training asks for it
+def _renderer(shape: tuple[int, int, int], first: int, rows: int) -> Callable:
+    numbers = first + np.arange(rows)
 
     @jax.jit
     def make(key):
         keys = jax.vmap(partial(jax.random.fold_in, key))(numbers)
         return jax.vmap(lambda k: procedural(k, shape))(keys)
 
-    for number in itertools.count(start):
-        yield np.asarray(make(jax.random.fold_in(jax.random.key(seed), number)))
+    return make
 
 
 def _folder(root: str | None, field: str) -> tuple[Record, ...]:

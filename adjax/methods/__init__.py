@@ -17,6 +17,7 @@ from adjax.methods.one_class import one_class
 from adjax.methods.padim import padim
 from adjax.methods.patchcore import patchcore
 from adjax.methods.reconpatch import reconpatch
+from adjax.methods.reverse_distillation import reverse_distillation
 from adjax.methods.riad import riad
 from adjax.methods.self_similarity import self_similarity
 from adjax.methods.similarity import similarity
@@ -44,6 +45,7 @@ METHODS = {
     "padim": padim,
     "patchcore": patchcore,
     "reconpatch": reconpatch,
+    "reverse_distillation": reverse_distillation,
     "riad": riad,
     "self_similarity": self_similarity,
     "similarity": similarity,

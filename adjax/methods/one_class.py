@@ -3,7 +3,8 @@
 Axes: b batch, n images, d dimensions, k components.
 
 Vectors: the spatial mean of a pretrained network's features, a histogram of hue, saturation and value, or whatever
-`after` puts into the batch field "features". They are standardised by the learning images.
+`after` puts into the batch field "features". They are standardised by the learning images, as scikit-learn does it: a
+channel that hardly varied among those weighs by thousands of deviations where it does, and may decide a score alone.
 """
 
 from collections.abc import Callable, Mapping

@@ -44,4 +44,6 @@ def plain_conv(
     sides = (kernel, kernel) if isinstance(kernel, int) else kernel
     limit = 1 / math.sqrt(math.prod(sides) * x.shape[-1])
     start = lambda key, shape, dtype: jax.random.uniform(key, shape, dtype, -limit, limit)
-    return nn.Conv(features, sides, stride, padding, kernel_init=start, bias_init=start, name=name)(x)
+    # Padded beforehand: of a convolution that pads, XLA's CPU backend computes the gradient up to 30 times slower.
+    x = jnp.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
+    return nn.Conv(features, sides, stride, "VALID", kernel_init=start, bias_init=start, name=name)(x)

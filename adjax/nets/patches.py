@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
@@ -46,6 +47,15 @@ def to_pixels(patches: Float[Array, "b i j"], shape: tuple[int, int], sigma: flo
     radius = int(4 * sigma + 0.5)
     for axis in (1, 2):
         maps = correlate(pad_axis(maps, radius, axis, "symmetric"), gaussian_taps(2 * radius + 1, sigma), axis)
+    return maps
+
+
+def corners(maps: Float[Array, "b i j"], shape: tuple[int, int]) -> Float[Array, "b h w"]:
+    """Bilinear, the middles of the corner patches at those of the corner pixels: PyTorch's align_corners=True."""
+    for axis, (old, new) in enumerate(zip(maps.shape[1:], shape), 1):
+        at = np.linspace(0, old - 1, new)[:, None]
+        weights = np.maximum(0, 1 - np.abs(at - np.arange(old))).astype(np.float32)  # 1-D hat functions
+        maps = jnp.moveaxis(jnp.tensordot(maps, weights, (axis, 1), precision=lax.Precision.HIGHEST), -1, axis)
     return maps
 
 

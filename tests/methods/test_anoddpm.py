@@ -64,6 +64,14 @@ def test_the_published_network_is_the_default():
     assert network({}, 1) == UNet(1)
 
 
+@pytest.mark.slow
+@pytest.mark.budget(60)
+def test_with_simplex_noise_the_planted_defects_are_found():
+    """The matrix's task; there the noise is another, for the sake of its time."""
+    method = anoddpm(tx=matrix.SMALL["tx"], **matrix.DIFFUSED | {"noise": "simplex"})
+    assert matrix.detection(method, matrix.train(method).state) >= 0.9
+
+
 def test_steps_that_were_not_trained_are_refused():
     with pytest.raises(UserError, match="top 900 and trained 800; choose 0 <= top <= trained <= 1000"):
         fresh(top=900)

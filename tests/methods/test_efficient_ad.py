@@ -11,8 +11,10 @@ import pytest
 
 from adjax.backbones import distilled
 from adjax.backbones.convert import to_published
+from adjax.config import base, steps
 from adjax.methods.efficient_ad import efficient_ad, hardest
 from adjax.nets.pdn import LAYERS, PDN
+from adjax.optim import optimizer
 from adjax.types import Info, UserError
 
 pytestmark = pytest.mark.budget(20)  # cold, compilation is most of it
@@ -93,3 +95,16 @@ def test_what_is_missing_is_said():
     with pytest.raises(UserError, match="choose from pdn_small, pdn_medium"):
         efficient_ad(tx=optax.sgd(0.0), network="pdn_large")
     assert METHOD.needs == {"penalty"} and efficient_ad(tx=optax.sgd(0.0), penalty=0.0).needs == frozenset()
+
+
+def test_the_recipe_passes_once_over_each_split_and_drops_the_rate_at_the_end():
+    config = base()
+    config.fit.update(steps={"teacher": 0, "train": 7, "calibration": 0}, batch_size=4)
+    assert steps(config, {"train": 90, "calibration": 10}) == {"teacher": 23, "train": 7, "calibration": 3}
+    tx = optimizer(steps=100, name="sgd", learning_rate=1.0, schedule="drop", momentum=0.0)
+    state, moved = tx.init(jnp.zeros(())), []
+    with jax.numpy_dtype_promotion("standard"):  # as in every update
+        for _ in range(100):
+            update, state = tx.update(jnp.ones(()), state)
+            moved.append(float(update))
+    np.testing.assert_allclose(moved, [-1.0] * 95 + [-0.1] * 5, rtol=1e-5)
