@@ -19,10 +19,8 @@ ANOMALIB = {
     "elpv_poly-padim": (0.809, None, None),
     "kolektor_sdd-patchcore": (0.843, 0.834, 0.677),
     "kolektor_sdd-padim": (0.855, 0.885, 0.728),
-    "kolektor_sdd-one_class": (None, None, None),
     "mvtec_hazelnut_reduced-patchcore": (1.000, 0.988, 0.941),
     "mvtec_hazelnut_reduced-padim": (0.875, 0.992, 0.969),
-    "mvtec_hazelnut_reduced-one_class": (None, None, None),
 }
 
 
