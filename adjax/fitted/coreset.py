@@ -13,9 +13,11 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int
 from tqdm import tqdm
 
+from adjax import parallel
 from adjax.types import Key, UserError
 
 BLOCK = 32  # dimensions that are summed before the sum is looked at
@@ -27,7 +29,8 @@ def coreset(
 ) -> Int[Array, "m"]:
     """The indices of `size` points, from a random one on. `projection`: dimensions to measure distances in; 0, all.
 
-    Pruned on the host where the CPU is the only device, else one compiled loop on the accelerator.
+    Pruned on the host where the CPU is the only device, else one compiled loop on the accelerators, each of which
+    holds its share of the points.
     """
     if not 1 <= size <= len(points):
         raise UserError(f"a coreset of {size} out of {len(points)} points; choose 1 to {len(points)}")
@@ -37,7 +40,17 @@ def coreset(
         points = project(jnp.asarray(points), projection, k_project)
     if jax.default_backend() == "cpu":
         return pruned(np.asarray(points), size, first, progress=progress)
-    return np.asarray(jax.jit(compiled, static_argnums=1)(points, size, jnp.int32(first)))
+    return spread(np.asarray(points), size, first, parallel.mesh(jax.local_devices()))
+
+
+def spread(points: Float[np.ndarray, "n d"], size: int, first: int, grid: Mesh) -> Int[np.ndarray, "m"]:
+    """`compiled`, with the points shared out among the devices. Copies of the first pick make their number even: no
+    copy is picked while any other point is left."""
+    points = np.concatenate([points, np.repeat(points[[first]], -len(points) % grid.size, 0)])
+    shared = parallel.put({"points": points}, grid)["points"]
+    whole = parallel.whole(grid)
+    run = jax.jit(compiled, static_argnums=1, out_shardings=whole)
+    return np.asarray(run(shared, size, jax.device_put(jnp.int32(first), whole)))
 
 
 def project(points: Float[Array, "n d"], dimensions: int, key: Key) -> Float[Array, "n k"]:
@@ -48,7 +61,7 @@ def project(points: Float[Array, "n d"], dimensions: int, key: Key) -> Float[Arr
 
 
 def compiled(points: Float[Array, "n d"], size: int, first: Int[Array, ""]) -> Int[Array, "m"]:
-    """The rule as it stands: one pass over all points for each pick. Points may be sharded over devices."""
+    """The rule as it stands: one pass over all points for each pick. Points may be shared out among devices."""
 
     def step(number, carry):
         chosen, nearest = carry

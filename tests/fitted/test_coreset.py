@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import skimage.data
 
+from adjax import parallel
 from adjax.backbones import backbone
 from adjax.fitted import coreset as module
 from adjax.types import UserError
@@ -44,6 +45,13 @@ def test_the_picks_are_the_plain_algorithms(points):
     expected = plain(points, SIZE, 5)
     np.testing.assert_array_equal(module.pruned(points, SIZE, 5), expected)
     np.testing.assert_array_equal(jax.jit(module.compiled, static_argnums=1)(points, SIZE, np.int32(5)), expected)
+
+
+def test_two_devices_pick_what_one_does():
+    """Also where the points do not divide among them."""
+    points = random()[:301]
+    found = module.spread(points, SIZE, 5, parallel.mesh(jax.devices()[:2]))
+    np.testing.assert_array_equal(found, plain(points, SIZE, 5))
 
 
 def test_points_far_from_the_origin_are_told_apart():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from adjax.fitted.neighbours import nearest
+from adjax.fitted.neighbours import nearest, recall, unit
 from adjax.types import UserError
 
 
@@ -43,3 +43,22 @@ def test_no_more_distances_than_allowed_are_held():
 def test_too_many_neighbours_are_refused():
     with pytest.raises(UserError, match="4 nearest neighbours in a bank of 3"):
         nearest(np.zeros((2, 2), np.float32), np.zeros((3, 2), np.float32), 4)
+
+
+def test_the_recall_of_approximate_search_is_what_was_asked_for():
+    draw = np.random.default_rng(0)
+    queries, bank = (draw.normal(size=(n, 16)).astype(np.float32) for n in (64, 2000))
+    found = jax.jit(recall, static_argnums=(2, 3))(queries, bank, 3, 0.9)
+    assert 0.9 <= found <= 1
+    distances, indices = jax.jit(lambda q, b: nearest(q, b, 3, approximate=0.9))(queries, bank)
+    offsets = queries[:, None] - bank[np.asarray(indices)]
+    np.testing.assert_allclose(distances, np.linalg.norm(offsets, axis=-1), rtol=1e-5)
+    with pytest.raises(UserError, match="approximate=1.0 is no recall"):
+        nearest(queries, bank, approximate=1.0)
+
+
+def test_unit_vectors_measure_cosines():
+    x = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    u = np.asarray(unit(np.concatenate([x, np.zeros((1, 3), np.float32)])))
+    np.testing.assert_allclose(((u[:5, None] - u[None, :5]) ** 2).sum(-1) / 2, cdist(x, x, "cosine"), atol=1e-6)
+    assert (u[5] == 0).all()
