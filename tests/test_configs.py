@@ -10,6 +10,8 @@ import pytest
 from adjax import run
 
 CONFIGS = sorted(pathlib.Path(__file__).parent.parent.glob("configs/*.py"))
+# Other settings or images of what another recipe runs.
+SIBLINGS = ("filaments", "vae_attention", "vae_projected", "elpv_poly", "crackforest_patches", "kolektor_sdd")
 OUTPUTS = ("config.json", "results.json", "scores.csv", "log.txt", "report/index.html")
 
 
@@ -20,7 +22,12 @@ def recipe(path: pathlib.Path):
     return module
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def with_siblings(paths: list[pathlib.Path]):
+    slow = lambda path: [pytest.mark.slow] if path.stem in SIBLINGS else []
+    return [pytest.param(path, id=path.stem, marks=slow(path)) for path in paths]
+
+
+@pytest.mark.parametrize("path", with_siblings(CONFIGS))
 @pytest.mark.budget(45)  # cold, the filament renderer alone takes half of it to compile
 def test_recipe_runs(path, tmp_path, monkeypatch):
     monkeypatch.setenv("ADJAX_CACHE", str(tmp_path / "cache"))

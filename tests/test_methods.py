@@ -38,7 +38,7 @@ def spec(tree):
 
 
 @ALL
-@pytest.mark.budget(20)
+@pytest.mark.budget(30)  # the method's training, and all that it compiles
 def test_scores_and_maps_have_the_contracts_shapes(name):
     method, state = of(name), matrix.fitted(name).state
     prediction = matrix.score(method, state, IMAGES)

@@ -104,7 +104,7 @@ def group(name: str, *marks):
 PROJECTABLE = pytest.mark.parametrize(
     "name",
     [
-        group(n, *([] if n in ("conv_ae", "vae", "memae") else [pytest.mark.slow]))
+        group(n, *([] if n in ("conv_ae", "vae") else [pytest.mark.slow]))
         for n in METHODS
         if matrix.build(METHODS[n]).reconstruct is not None
     ],
