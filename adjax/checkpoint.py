@@ -5,6 +5,7 @@ checkpoint, since `finish` may change them. What lies below a field named `opt_s
 scoring never reads.
 """
 
+import logging
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -104,6 +105,8 @@ class _explained:
 
     def __exit__(self, kind, error, trace):
         if isinstance(error, (OSError, ValueError, RuntimeError)):
+            # Every other write fails as well, and says so whenever it is collected: the message should come last.
+            logging.getLogger("asyncio").setLevel(logging.CRITICAL)
             _let_the_writers_finish()
             last = self.store.latest_step()
             kept = "no checkpoint was written before" if last is None else f"checkpoint {last} is intact"

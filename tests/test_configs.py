@@ -11,7 +11,8 @@ from adjax import run
 
 CONFIGS = sorted(pathlib.Path(__file__).parent.parent.glob("configs/*.py"))
 # Other settings or images of what another recipe runs.
-SIBLINGS = ("filaments", "vae_attention", "vae_projected", "elpv_poly", "crackforest_patches", "kolektor_sdd")
+SIBLINGS = ("filaments", "elpv_poly", "crackforest_patches", "kolektor_sdd")
+SIBLINGS += ("vae_attention", "vae_projected", "ae_kde", "ddad")
 OUTPUTS = ("config.json", "results.json", "scores.csv", "log.txt", "report/index.html")
 
 

@@ -94,12 +94,14 @@ class Part(nn.Module):
         units, levels = iter(self.units), []
         for level in range(self.levels):
             x = functional.max_pool2d(x, 2) if level else x
-            x = next(units)(next(units)(x))
+            outer, inner = next(units), next(units)  # Flax numbers the outer of two nested layers first
+            x = outer(inner(x))
             levels.append(x)
         for level in range(self.levels - 1)[::-1]:
             x = next(units)(functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True))
             x = torch.cat([x, levels[level]], dim=1) if self.skips else x
-            x = next(units)(next(units)(x))
+            one, other = next(units), next(units)
+            x = one(other(x)) if self.skips else other(one(x))  # nested with skips alone
         return self.last(x)
 
 

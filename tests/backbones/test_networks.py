@@ -27,8 +27,10 @@ SIBLINGS = (
     "dino_vits8",
     "dino_vitb16",
     "dinov2_vitb14",
-    "dinov2_vits14_reg",
+    "dinov2_vitb14_reg",
     "efficientnet_lite1",
+    "efficientnet_lite2",
+    "resnet50",
 )
 TRAINED = [name.removesuffix(" trained") for name in GOLDEN if name.endswith(" trained")]
 
@@ -60,7 +62,7 @@ def check_against_golden(row, apply, variables):
 
 @pytest.mark.budget(30)  # up to 69 M weights, and the compilation of up to 200 layers
 def with_siblings(names):
-    """Siblings differ in numbers of layers alone."""
+    """Siblings differ in numbers of layers and features alone."""
     return [pytest.param(n, marks=pytest.mark.slow) if n in SIBLINGS else n for n in names]
 
 
