@@ -60,7 +60,6 @@ def check_against_golden(row, apply, variables):
         assert difference <= 1e-4 * expected["largest"], layer
 
 
-@pytest.mark.budget(30)  # up to 69 M weights, and the compilation of up to 200 layers
 def with_siblings(names):
     """Siblings differ in numbers of layers and features alone."""
     return [pytest.param(n, marks=pytest.mark.slow) if n in SIBLINGS else n for n in names]
