@@ -68,11 +68,7 @@ def patchcore(
         return State(variables, *banks.empty(info, i * j, d, memory_mb))
 
     def update(state: State, batch: Batch, key: Key):
-        features = embed(state, batch)
-        b, i, j, d = features.shape
-        real = valid_patches(batch, (i, j)).reshape(b, -1)
-        bank, left = banks.fill(state.bank, state.left, features.reshape(b, -1, d), real, batch, key)
-        return State(state.backbone, bank, left), {"patches": bank.seen.astype(jnp.float32)}
+        return banks.collect_patches(state, embed(state, batch), batch, key)
 
     def finish(state: State, key: Key) -> State:
         return state._replace(bank=selected(state.bank, ratio, key, projection))
