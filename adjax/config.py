@@ -134,6 +134,8 @@ def finish(config: ConfigDict, mode: str | None) -> ConfigDict:
             config.method.update(dimensions=16, patches=32)
         if "words" in config.method:
             config.method.update(words=4, side=32)
+        if "sizes" in config.method:
+            config.method.update(sizes=(17,), crops=4, crops_of=("image",), region_side=0, width=1 / 32)
         if "image_layer" in config.method:
             config.method.image_layer = config.method.layers[-1]
     return config.lock()

@@ -27,11 +27,13 @@ SMALL |= {"padding": True}  # for small images
 # Of a pretrained network; later layers take longer.
 SMALL |= {"backbone": "efficientnet_lite0", "layers": ("stage1", "stage2"), "image_layer": "stage2", "blocks": 1}
 SMALL |= {"channels": 40, "words": 20, "variance": 0.999, "dimensions": 32, "patches": 64, "rotations": 1}
+SMALL |= {"sizes": (17,), "sides": (1, 2), "crops": 16, "region_side": 8, "students": 2}  # patches of images of 32 px
 DIFFUSED = {"unet": {"features": (32,), "blocks": 0, "attention": (), "heads": 0, "patch": 4}}
 DIFFUSED |= {"trained": 400, "top": 100, "calls": 2, "draws": 4}  # of 1000 steps of diffusion
 DIFFUSED |= {"noise": "gaussian"}  # simplex noise takes as long to compile as all the rest: test_anoddpm.py has it
 # Where a network of a teacher's kind is trained: quick to compile, and the teacher from no file.
 STUDENT = {"backbone": "resnet18", "weights": "random", "layers": ("stem", "layer1"), "width": 1 / 32}
+PATCHES = STUDENT | {"width": 1 / 16}
 # Where features are rebuilt, many a gradient is as small as its rounding error: Adam's first step follows its sign.
 DECODER = {"tx": optax.adam(4e-3, eps=1e-5)}
 
@@ -40,7 +42,7 @@ DECODER = {"tx": optax.adam(4e-3, eps=1e-5)}
 def build(factory: Callable) -> Method:
     known = inspect.signature(factory).parameters
     student = {"tx", "weights"} <= known.keys() and "dimensions" not in known  # not where what learns is on top of it
-    kinds = {"decoder": DECODER, "unet": DIFFUSED, "words": {"side": 32}}
+    kinds = {"decoder": DECODER, "unet": DIFFUSED, "words": {"side": 32}, "sizes": PATCHES}
     small = SMALL | next((more for name, more in kinds.items() if name in known), STUDENT if student else {})
     return factory(**{name: value for name, value in small.items() if name in known})
 

@@ -40,6 +40,12 @@ def merge(moments: Moments, x: Float[Array, "b p d"], weight: Float[Array, "b p"
     return Moments(total, moments.mean + share[:, None] * shift, moments.scatter + scatter + between)
 
 
+def standard(moments: Moments, smallest: float = 1e-6) -> tuple[Float[Array, "p"], Float[Array, "p"]]:
+    """Mean and (biased) standard deviation at each place, of the first dimension; for what never varies `smallest`."""
+    deviation = jnp.sqrt(moments.scatter[:, 0, 0] / jnp.maximum(moments.count, 1))
+    return moments.mean[:, 0], jnp.maximum(deviation, smallest)
+
+
 def whitening(moments: Moments, epsilon: float) -> Float[np.ndarray, "p d e"]:
     """W with WᵀW = (scatter / (count - 1) + epsilon)⁻¹, in float64 on the host: with fewer images than dimensions the
     covariance is singular but for epsilon, and a Cholesky factor in float32 can fail. One image has covariance 0."""

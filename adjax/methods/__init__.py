@@ -24,6 +24,7 @@ from adjax.methods.similarity import similarity
 from adjax.methods.spade import spade
 from adjax.methods.stain_ae import stain_ae
 from adjax.methods.stfpm import stfpm
+from adjax.methods.uninformed_students import uninformed_students
 from adjax.methods.vae import vae
 from adjax.types import UserError
 
@@ -52,6 +53,7 @@ METHODS = {
     "spade": spade,
     "stain_ae": stain_ae,
     "stfpm": stfpm,
+    "uninformed_students": uninformed_students,
     "vae": vae,
 }
 

@@ -29,7 +29,7 @@ from adjax.types import Batch, Info, Key, Method, Phase, Prediction, UserError
 
 QUANTILES = (0.9, 0.995)  # of good images' maps, which become 0 and 0.1
 GREY = 0.3  # of the penalty's images
-SMALLEST = 1e-6  # of a channel's or a map's spread: what never varies
+SMALLEST = 1e-6  # of a map's spread: what never varies
 
 
 class State(NamedTuple):
@@ -95,10 +95,9 @@ def efficient_ad(
 
     def describe(state: State, image: Float[Array, "b h w c"]) -> Float[Array, "b i j d"]:
         """The teacher's descriptions, standardised by channel."""
-        count, mean, scatter = state.moments
-        spread = jnp.sqrt(scatter[:, 0, 0] / jnp.maximum(count, 1))
+        mean, deviation = gaussian.standard(state.moments)
         found = teacher.apply(state.teacher, normalise(image))
-        return (found - mean[None, None, None, :, 0]) / jnp.maximum(spread, SMALLEST)[None, None, None]
+        return (found - mean[None, None, None]) / deviation[None, None, None]
 
     def terms(params, stats, batch: Batch, key: Key, state: State):
         image, b = batch["image"], len(batch["image"])

@@ -39,6 +39,7 @@ def plain_conv(
     stride: int = 1,
     padding: int = 0,
     name: str | None = None,
+    dilation: int = 1,
 ) -> Float[Array, "b h2 w2 f"]:
     """`nn.Conv` of the module that calls it, begun as PyTorch's: kernel and bias uniform within ± 1 / sqrt(fan-in)."""
     sides = (kernel, kernel) if isinstance(kernel, int) else kernel
@@ -46,4 +47,5 @@ def plain_conv(
     start = lambda key, shape, dtype: jax.random.uniform(key, shape, dtype, -limit, limit)
     # Padded beforehand: of a convolution that pads, XLA's CPU backend computes the gradient up to 30 times slower.
     x = jnp.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
-    return nn.Conv(features, sides, stride, "VALID", kernel_init=start, bias_init=start, name=name)(x)
+    settings = {"kernel_dilation": dilation, "kernel_init": start, "bias_init": start, "name": name}
+    return nn.Conv(features, sides, stride, "VALID", **settings)(x)
