@@ -77,7 +77,8 @@ def differences(name: str, trained: bool, folder: pathlib.Path) -> dict[str, flo
     np.savez(file, **weights)  # the way of a user's weights
     x = images(5 * model.patch if hasattr(model, "patch") else SIDE)
     normal = normaliser(*NETWORKS[name].moments, None)(x)
-    theirs = model(torch.from_numpy(np.array(normal)).permute(0, 3, 1, 2))
+    alone = [model(image[None]) for image in torch.from_numpy(np.array(normal)).permute(0, 3, 1, 2)]
+    theirs = {layer: torch.cat([one[layer] for one in alone]) for layer in alone[0]}
     ours = backbone(name, tuple(theirs), file)
     found, shares = jax.device_get(jax.jit(ours.apply)(ours.variables, x)), {}
     for layer, other in theirs.items():
