@@ -37,6 +37,7 @@ def patchcore(
     layers: tuple[str, ...] = ("stage3", "stage5"),
     weights: str | None = None,
     rgb: tuple[int, int, int] | None = None,
+    precision: str = "float32",
     ratio: float = 0.01,
     projection: int = 0,
     memory_mb: float = 0.0,
@@ -55,7 +56,7 @@ def patchcore(
     and smoothing by `sigma` pixels.
     """
     check(score, reweight, rule)
-    network = lazily(backbone, layers, weights, rgb=rgb)
+    network = lazily(backbone, layers, weights, rgb=rgb, precision=precision)
 
     def embed(state: State, batch: Batch) -> Float[Array, "b i j d"]:
         features = network().apply(state.backbone, batch["image"])

@@ -54,7 +54,7 @@ LAYERS = (
     ("stage5",),
 )
 ZOOMS = (1, 2)  # times the side of the table's runs
-CHANGES = ({"neighbours": 3}, {"reweight": 9}, {"rule": "top:0.01"}, {"sigma": 8.0}, {"ratio": 0.1})
+CHANGES = ({"neighbours": 3}, {"reweight": 9}, {"rule": "top:0.01"}, {"sigma": 8.0})
 DEFECTS, STRENGTH = ("scratch", "blob", "stain", "cutpaste_or_scar"), (0.3, 1.0)
 LEARNED, HELD_OUT, EACH = 60, 24, 2  # images at most, and planted copies of each held-out one
 PATCHES = 150_000  # at most, drawn at random, to choose the coreset from

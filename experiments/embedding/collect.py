@@ -25,7 +25,7 @@ ANOMALIB = {
 
 SETS = ("elpv_mono", "elpv_poly", "kolektor_sdd", "mvtec_hazelnut_reduced", "crackforest_patches")
 WITH_MASKS = SETS[2:]
-MAPS = ("patchcore", "padim", "spade", "anomaly_dino_lite0", "self_similarity", "reconpatch")
+MAPS = ("patchcore", "patchcore_chosen", "padim", "spade", "anomaly_dino_lite0", "self_similarity", "reconpatch")
 PLAIN = ("mahalanobis", "similarity", *(f"one_class{model}" for model in ("", "_knn", "_lof", "_kde", "_forest")))
 METHODS = (*MAPS, *PLAIN, "colour_forest", "ae_kde")
 GREY = frozenset(SETS[:3])  # a histogram of colours has nothing to see there

@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 out="${OUT:-runs/embedding}"
 one_class="one_class_knn one_class_lof one_class_kde one_class_forest"
-methods="${METHODS:-patchcore padim mahalanobis one_class $one_class colour_forest ae_kde similarity spade
+methods="${METHODS:-patchcore patchcore_chosen patchcore_bfloat16 padim mahalanobis one_class $one_class colour_forest ae_kde similarity spade
   anomaly_dino_lite0 self_similarity reconpatch}"
 sets="${SETS:-elpv_mono elpv_poly kolektor_sdd mvtec_hazelnut_reduced crackforest_patches}"
 
@@ -32,6 +32,16 @@ for seed in "$@"; do
       esac
       case "$set" in elpv_*) ;; *) [ -n "${DATA:-}" ] || continue ;; esac
       case "$method" in
+        patchcore_bfloat16) # what the network computes in; on images that are large or many enough to tell
+          recipe=patchcore more+=(--config.method.precision=bfloat16)
+          case "$set" in elpv_* | kolektor_sdd) ;; *) continue ;; esac ;;
+        patchcore_chosen) # by choose.py: the same for all sets, and twice their side
+          recipe=patchcore more+=(--config.method.layers='("stage2", "stage3", "stage5")' --config.score.rule=top:0.01)
+          case "$set" in
+            elpv_*) more+=(--config.data.size=256) ;;
+            crackforest_patches) more+=(--config.data.size=192) ;;
+            *) more+=(--config.data.size=512) ;;
+          esac ;;
         one_class_*) recipe=one_class more+=(--config.method.model="${method#one_class_}") ;;
         anomaly_dino_lite0) # the method with another network than the paper's, whose weights have to be downloaded
           recipe=anomaly_dino more+=(--config.method.backbone=efficientnet_lite0 --config.method.layers='("stage3", "stage5")')

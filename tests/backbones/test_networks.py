@@ -151,6 +151,18 @@ def test_takes_the_stated_three_of_many_channels():
         network.normalise(image[..., :3])
 
 
+@pytest.mark.parametrize(("name", "layer"), [("efficientnet_lite0", "stage2"), ("dinov2_vits14", "block1")])
+def test_computes_in_bfloat16_and_gives_float32(name, layer):
+    """Other than in float32, and by no more than the rounding of a few layers to 8 binary digits."""
+    images = jnp.asarray(generated.image(56))[None]
+    plain, brief = (backbone(name, (layer,), "random", precision=p) for p in ("float32", "bfloat16"))
+    exact, rounded = (np.asarray(jax.jit(n.apply)(plain.variables, images)[layer]) for n in (plain, brief))
+    assert rounded.dtype == np.float32
+    assert 1e-4 < np.linalg.norm(rounded - exact) / np.linalg.norm(exact) < 0.05
+    with pytest.raises(UserError, match="unknown precision 'float16'; choose from float32, bfloat16"):
+        backbone(name, (layer,), "random", precision="float16")
+
+
 @pytest.mark.parametrize(
     ("name", "layers", "message"),
     [
