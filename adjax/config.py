@@ -5,21 +5,22 @@ A recipe in configs/ starts from `base()`, changes what is its own, and returns 
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
-from adjax import optim, parallel, threshold, tiling, transforms
+from adjax import data, optim, parallel, threshold, tiling, transforms
 from adjax.backbones import RANDOM, cheapest
 from adjax.data import options as dataset_options
 from adjax.data import textures
 from adjax.data.view import View
 from adjax.methods import factory
 from adjax.threshold import THRESHOLDS, Threshold
-from adjax.types import Info, Method, UserError
+from adjax.types import Dataset, Info, Method, Record, UserError
 
 # The filament benchmark that tables share: 60 good images to learn from and 40 to test on, of every type of defect.
 # Of the first nine types, three of each family, there are two images.
@@ -194,6 +195,30 @@ def make_threshold(spec: str, scores: list) -> Threshold | None:
 def _own_rule(config: ConfigDict) -> str:
     """What a method pools its own map by; a tile's score counts only under rule "tile", as the map's maximum."""
     return "max" if config.score.rule == "tile" else config.score.rule
+
+
+def make_dataset(config: ConfigDict) -> Dataset:
+    """The data set that the configuration names, cut to config.data.limit images a split."""
+    d = config.data
+    dataset = data.load(
+        dataset=d.dataset,
+        root=d.root,
+        category=d.category,
+        seed=config.seed,
+        calibration=d.calibration,
+        validation=d.validation,
+        channels=d.channels or None,
+        **d.options.get(d.dataset, d.options),  # checkpoints from before the others had any hold its own alone
+    )
+    if d.limit:
+        dataset = dataset._replace(splits={n: _spread(r, d.limit) for n, r in dataset.splits.items()})
+    return dataset
+
+
+def _spread(records: Sequence[Record], limit: int) -> tuple[Record, ...]:
+    """At most `limit` records, evenly spaced: of every defect where they are sorted by defect."""
+    picks = np.unique(np.linspace(0, len(records) - 1, min(limit, len(records))).round().astype(int))
+    return tuple(records[i] for i in picks)
 
 
 def make_view(config: ConfigDict) -> View:

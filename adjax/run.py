@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 from ml_collections import ConfigDict
 from tensorboardX import SummaryWriter
 from tqdm import tqdm
@@ -50,7 +49,7 @@ def train(job: Job) -> int:
     if job.config is None:
         raise UserError("--config=configs/<name>.py is needed to train")
     config = job.config
-    dataset = load(config)
+    dataset = cfg.make_dataset(config)
     counts = {n: len(dataset.splits[n]) for n in ("train", "calibration")}
     info = Info(counts, cfg.steps(config, counts), config.fit.batch_size)
     method = cfg.make_method(config, info)
@@ -114,7 +113,7 @@ def evaluate(job: Job) -> int:
     """Scores the test images, measures, and writes results.json, scores.csv and the report."""
     trained = restore(job.workdir, job.config, job.overrides)
     config = trained.config
-    dataset = load(config)
+    dataset = cfg.make_dataset(config)
     _check_fingerprint(trained, dataset)
     records = dataset.splits["test"]
     if not records:
@@ -175,30 +174,6 @@ def predict(job: Job) -> int:
     outcome.report(folder / "report", results, {}, rows, scored, None, trained)
     logging.info("%d images scored, %d skipped: %s", len(scored), len(skipped), folder / "scores.csv")
     return len(skipped)
-
-
-def load(config: ConfigDict) -> Dataset:
-    """The data set that the configuration names, cut to config.data.limit images a split."""
-    d = config.data
-    dataset = data.load(
-        dataset=d.dataset,
-        root=d.root,
-        category=d.category,
-        seed=config.seed,
-        calibration=d.calibration,
-        validation=d.validation,
-        channels=d.channels or None,
-        **d.options.get(d.dataset, d.options),  # checkpoints from before the others had any hold its own alone
-    )
-    if d.limit:
-        dataset = dataset._replace(splits={n: _spread(r, d.limit) for n, r in dataset.splits.items()})
-    return dataset
-
-
-def _spread(records: Sequence[Record], limit: int) -> tuple[Record, ...]:
-    """At most `limit` records, evenly spaced: of every defect where they are sorted by defect."""
-    picks = np.unique(np.linspace(0, len(records) - 1, min(limit, len(records))).round().astype(int))
-    return tuple(records[i] for i in picks)
 
 
 def _shape(records: Sequence[Record], view: View) -> tuple[int, int, int]:

@@ -14,6 +14,7 @@ def get_config(mode=None):
         "backbone": "efficientnet_lite0",
         "layers": ("stage2", "stage3", "stage5"),
         "weights": None,
+        "precision": "float32",  # or "bfloat16", for accelerators
         "channels": 100,  # of 176, by the seed
         "epsilon": 0.01,
         "align": "nearest",

@@ -14,6 +14,7 @@ def get_config(mode=None):
         "backbone": "efficientnet_lite0",
         "layers": ("stage3", "stage5"),
         "weights": None,
+        "precision": "float32",  # or "bfloat16", for accelerators
         "ratio": 0.01,  # of the patches
         "memory_mb": 1024.0,  # for the patches to choose from
         "neighbours": 1,

@@ -7,12 +7,17 @@ import pathlib
 import folders
 import pytest
 
+from adjax import config as cfg
 from adjax import run
+from adjax.types import Info
 
 CONFIGS = sorted(pathlib.Path(__file__).parent.parent.glob("configs/*.py"))
 # Other settings or images of what another recipe runs.
 SIBLINGS = ("filaments", "elpv_poly", "crackforest_patches", "kolektor_sdd")
-SIBLINGS += ("vae_attention", "vae_projected", "ae_kde", "ddad")
+SIBLINGS += ("vae_attention", "vae_projected", "ae_kde", "ddad", "diffusion_ad")
+# Another method on the same way from data to report; the matrix runs the method.
+SIBLINGS += ("memae", "stain_ae", "filtering_ae", "riad", "stfpm", "reverse_distillation", "mahalanobis", "reconpatch")
+SIBLINGS += ("similarity", "self_similarity", "spade", "colour_forest", "local_median")
 OUTPUTS = ("config.json", "results.json", "scores.csv", "log.txt", "report/index.html")
 
 
@@ -45,6 +50,15 @@ def test_recipe_runs(path, tmp_path, monkeypatch):
     results = json.loads((tmp_path / "out/results.json").read_text())
     for name, value in results["metrics"].items():
         assert (0 <= value <= 1) if value is not None else results["reasons"][name]
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_recipe_names_what_its_method_takes(path):
+    """Not shrunk: settings and phases are the method's."""
+    config = recipe(path).get_config()
+    counts = {"train": 100, "calibration": 100}
+    info = Info(counts, cfg.steps(config, counts), config.fit.batch_size)
+    assert set(info.steps) == set(cfg.make_method(config, info, restored=True).phases)
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

@@ -7,6 +7,7 @@ import pathlib
 import pytest
 
 from adjax import data, run
+from adjax.config import make_dataset
 from adjax.data import fingerprint, prepare
 from adjax.main import execute
 from adjax.trained import Trained
@@ -43,7 +44,7 @@ def test_every_recipe_takes_any_data_set_and_its_options(path, tmp_path):
     config = recipe(path).get_config()
     given = {"data.dataset": "mvtec_ad2", "data.root": str(tmp_path), "data.category": "can"}
     config.update_from_flattened_dict(given | {"data.options.mvtec_ad2.lighting": "shift_2"})
-    splits = run.load(config).splits
+    splits = make_dataset(config).splits
     assert len(splits["validation"]) == 2 and [r.label for r in splits["test"]] == [0]
 
 

@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import time
 
 import folders
 import numpy as np
@@ -18,6 +19,7 @@ from adjax.main import FAILED, UNREADABLE, execute
 from adjax.report.maps import read_map
 
 REPO = pathlib.Path(__file__).parent.parent
+COMPILED = REPO / ".cache/xla"
 
 
 def settings(root, **data):
@@ -236,7 +238,9 @@ def test_too_few_good_images_for_the_guarantee(images, tmp_path, caplog):
 def command(*arguments, blocks="unlimited"):
     """`blocks` of 1,024 bytes are the most that one file may have."""
     line = ["bash", "-c", f'ulimit -f {blocks}; exec "$@"', "bash", sys.executable, "-m", "adjax.main", *arguments]
-    environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(REPO / ".cache/xla"), "PYTHONPATH": str(REPO)}
+    environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(COMPILED), "PYTHONPATH": str(REPO)}
+    if blocks != "unlimited":  # programs that are cut off, too, and kept would fail who reads them
+        environment["JAX_ENABLE_COMPILATION_CACHE"] = "false"
     return subprocess.run(line, cwd=REPO, env=environment, capture_output=True, text=True)
 
 
@@ -251,8 +255,11 @@ def test_a_config_key_that_does_not_exist(tmp_path):
 def test_a_full_disk_ends_in_a_message_and_keeps_what_was_written(images, tmp_path):
     """A limit on the size of files stands in for the disk: the state does not fit, config.json does."""
     arguments = ("--config=configs/folder.py:test", f"--workdir={tmp_path / 'out'}", f"--config.data.root={images}")
+    began = time.time()
     found = command(*arguments, blocks=100)
     assert found.returncode == FAILED
+    kept = (path.stat() for path in COMPILED.glob("jit_init*"))
+    assert not any(entry.st_mtime >= began and entry.st_size == 100 * 1024 for entry in kept)
     # The writing threads complain too, but the last word is the message.
     last = found.stderr.strip().splitlines()[-1]
     assert "checkpoints: cannot write a checkpoint (File too large" in last

@@ -25,6 +25,7 @@ from adjax.nets.taps import Tap
 from adjax.types import UserError
 
 RANDOM = "random"
+PRECISIONS: Mapping[str, Any] = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 SIDE = 112  # of the image that shows the parameters' shapes: a multiple of all patches
 
 
@@ -51,14 +52,17 @@ def backbone(
     *,
     rgb: tuple[int, int, int] | None = None,
     seed: int = 0,
+    precision: str = "float32",
 ) -> Backbone:
     """`layers` are the outputs wanted; what follows the last of them is left out.
 
     `weights`: a file (.pth, .safetensors, .npz) with its publisher's names, which timm's ResNets share; None for the
     one that is installed or downloaded already; "random" for a random start by `seed`, whose features are another
-    experiment. `rgb`: the three channels to take of images with others than 1 or 3.
+    experiment. `rgb`: the three channels to take of images with others than 1 or 3. `precision`: what `apply` computes
+    in, "float32" or "bfloat16", for accelerators; variables and features are f32 in both, and `learn` always is.
     """
     network = _chosen("backbone", name, NETWORKS)
+    dtype = _chosen("precision", precision, PRECISIONS)
     for layer in layers:
         _chosen(f"layer of {name}", layer, network.taps)
     if not layers:
@@ -73,12 +77,21 @@ def backbone(
             variables = to_variables(read, like, network.rules)
     normalise = normaliser(*network.moments, rgb)
     return Backbone(
-        apply=lambda variables, image: module.apply(variables, normalise(image)),
+        apply=lambda variables, image: _in(dtype, module.apply, variables, normalise(image)),
         variables=variables,
         taps={layer: network.taps[layer] for layer in layers},
         normalise=normalise,
         learn=lambda variables, image: module.apply(variables, normalise(image), train=True, mutable=["batch_stats"]),
     )
+
+
+def _in(dtype: Any, apply: Callable, *arguments: Any) -> dict[str, Array]:
+    """`apply` computed in `dtype`; features in float32, whose distances need its digits."""
+    if dtype == jnp.float32:
+        return apply(*arguments)
+    with jax.numpy_dtype_promotion("standard"):  # Flax takes statistics of layers in float32
+        found = apply(*jax.tree.map(lambda x: x.astype(dtype), arguments))
+    return {name: features.astype(jnp.float32) for name, features in found.items()}
 
 
 @functools.cache  # a trace of the whole network; a run makes it once to fit and once to score

@@ -72,8 +72,7 @@ def anomaly_dino(
             found.append(unit(features).reshape(b, i * j, d))
             real.append(valid_patches(cropped(turned, step()), (i, j)).reshape(b, i * j))
         rows, wanted = jnp.concatenate(found, axis=1), jnp.concatenate(real, axis=1)
-        bank, left = banks.fill(state.bank, state.left, rows, wanted, batch, key)
-        return state._replace(bank=bank, left=left), {"patches": bank.seen.astype(jnp.float32)}
+        return banks.collect(state, "patches", rows, wanted, batch, key)
 
     def finish(state: State, key: Key) -> State:
         del key

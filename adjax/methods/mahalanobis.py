@@ -62,10 +62,7 @@ def mahalanobis(
         return State(network().variables, bank, left, jnp.zeros(sum(sizes())), whitening)
 
     def update(state: State, batch: Batch, key: Key):
-        features = embed(state, batch)
-        every = jnp.ones((len(features), 1), bool)
-        bank, left = banks.fill(state.bank, state.left, features[:, None], every, batch, key)
-        return state._replace(bank=bank, left=left), {"images": bank.seen.astype(jnp.float32)}
+        return banks.collect_images(state, embed(state, batch), batch, key)
 
     def finish(state: State, key: Key) -> State:
         del key

@@ -97,10 +97,7 @@ def one_class(
         return state._replace(bank=bank, left=left, standard=standard.empty(d, components))
 
     def update(state: State, batch: Batch, key: Key):
-        vectors = describe(state, batch)
-        every = jnp.ones((len(vectors), 1), bool)
-        bank, left = banks.fill(state.bank, state.left, vectors[:, None], every, batch, key)
-        return state._replace(bank=bank, left=left), {"images": bank.seen.astype(jnp.float32)}
+        return banks.collect_images(state, describe(state, batch), batch, key)
 
     def finish(state: State, key: Key) -> State:
         vectors = np.asarray(reservoir.contents(state.bank))

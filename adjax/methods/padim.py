@@ -29,6 +29,7 @@ def padim(
     layers: tuple[str, ...] = ("stage2", "stage3", "stage5"),
     weights: str | None = None,
     rgb: tuple[int, int, int] | None = None,
+    precision: str = "float32",
     channels: int = 100,
     epsilon: float = 0.01,
     align: str = "nearest",
@@ -39,7 +40,7 @@ def padim(
     Published: 100 of ResNet-18's 448, 550 of WideResNet-50's 1792. `epsilon` is added to the variances. Memory:
     4 channels² bytes a place. `sigma`: of the smoothing, in pixels; the image score is pooled from the smoothed map.
     """
-    network = lazily(backbone, layers, weights, rgb=rgb)
+    network = lazily(backbone, layers, weights, rgb=rgb, precision=precision)
 
     def embed(state: State, batch: Batch) -> Float[Array, "b i j d"]:
         return aligned(network().apply(state.backbone, batch["image"]), align)[..., state.channels]

@@ -37,6 +37,7 @@ def patchcore(
     layers: tuple[str, ...] = ("stage3", "stage5"),
     weights: str | None = None,
     rgb: tuple[int, int, int] | None = None,
+    precision: str = "float32",
     ratio: float = 0.01,
     projection: int = 0,
     memory_mb: float = 0.0,
@@ -55,7 +56,7 @@ def patchcore(
     and smoothing by `sigma` pixels.
     """
     check(score, reweight, rule)
-    network = lazily(backbone, layers, weights, rgb=rgb)
+    network = lazily(backbone, layers, weights, rgb=rgb, precision=precision)
 
     def embed(state: State, batch: Batch) -> Float[Array, "b i j d"]:
         features = network().apply(state.backbone, batch["image"])
@@ -68,11 +69,7 @@ def patchcore(
         return State(variables, *banks.empty(info, i * j, d, memory_mb))
 
     def update(state: State, batch: Batch, key: Key):
-        features = embed(state, batch)
-        b, i, j, d = features.shape
-        real = valid_patches(batch, (i, j)).reshape(b, -1)
-        bank, left = banks.fill(state.bank, state.left, features.reshape(b, -1, d), real, batch, key)
-        return State(state.backbone, bank, left), {"patches": bank.seen.astype(jnp.float32)}
+        return banks.collect_patches(state, embed(state, batch), batch, key)
 
     def finish(state: State, key: Key) -> State:
         return state._replace(bank=selected(state.bank, ratio, key, projection))

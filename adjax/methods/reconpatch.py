@@ -111,11 +111,7 @@ def reconpatch(
         return state._replace(head=net), scalars
 
     def collect(state: State, batch: Batch, key: Key):
-        found = embed(state, batch)
-        b, i, j, e = found.shape
-        real = valid_patches(batch, (i, j)).reshape(b, -1)
-        bank, left = banks.fill(state.bank, state.left, found.reshape(b, -1, e), real, batch, key)
-        return state._replace(bank=bank, left=left), {"patches": bank.seen.astype(jnp.float32)}
+        return banks.collect_patches(state, embed(state, batch), batch, key)
 
     def finish(state: State, key: Key) -> State:
         return state._replace(bank=selected(state.bank, ratio, key))

@@ -65,10 +65,7 @@ def similarity(
         return State(variables, *banks.empty(info, 1, d, memory_mb), jnp.array([0.0, 1.0]))
 
     def update(state: State, batch: Batch, key: Key):
-        vectors = embed(state, batch)
-        every = jnp.ones((len(vectors), 1), bool)
-        bank, left = banks.fill(state.bank, state.left, vectors[:, None], every, batch, key)
-        return state._replace(bank=bank, left=left), {"images": bank.seen.astype(jnp.float32)}
+        return banks.collect_images(state, embed(state, batch), batch, key)
 
     def finish(state: State, key: Key) -> State:
         del key

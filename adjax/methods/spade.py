@@ -72,8 +72,7 @@ def spade(
         parts = {IMAGE: image} | {name: _counted(x, counted[name]) for name, x in levels.items()}
         rows = jnp.concatenate([parts[name].reshape(len(image), -1) for name in sorted(parts)], axis=1)
         some = jnp.stack([valid.any((1, 2)) for valid in counted.values()], axis=1).all(1, keepdims=True)
-        bank, left = banks.fill(state.bank, state.left, rows[:, None], some, batch, key)
-        return state._replace(bank=bank, left=left), {"images": bank.seen.astype(jnp.float32)}
+        return banks.collect(state, "images", rows[:, None], some, batch, key)
 
     def finish(state: State, key: Key) -> State:
         del key

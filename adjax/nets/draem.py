@@ -4,11 +4,11 @@ Axes: b batch, h height, w width, c channels.
 """
 
 import jax.numpy as jnp
-import numpy as np
 from flax import linen as nn
 from jaxtyping import Array, Float
 
 from adjax.nets.blocks import ConvNorm, check_sides
+from adjax.nets.patches import corners
 
 BASE = 64  # features of the discriminative network's first level
 MULTIPLES = (1, 2, 4, 8, 8, 8)  # those of each of its levels, in units of the first's
@@ -46,7 +46,7 @@ class Reconstructive(nn.Module):
         channels = x.shape[-1]
         x = encode(x, self.features, train)[-1]
         for level in range(len(self.features) - 1)[::-1]:
-            x = ConvNorm(x.shape[-1])(double_aligned(x), train)
+            x = ConvNorm(x.shape[-1])(doubled(x), train)
             x = ConvNorm(x.shape[-1])(x, train)
             x = ConvNorm(self.features[max(level - 1, 0)])(x, train)
         return nn.Conv(channels, (3, 3), padding=1)(x)
@@ -62,7 +62,7 @@ class Discriminative(nn.Module):
         *skips, x = encode(x, self.features, train)
         for level in range(len(self.features) - 1)[::-1]:
             features = self.features[max(level - 1, 0)]
-            x = jnp.concatenate([ConvNorm(features)(double_aligned(x), train), skips[level]], axis=-1)
+            x = jnp.concatenate([ConvNorm(features)(doubled(x), train), skips[level]], axis=-1)
             x = ConvNorm(features)(ConvNorm(features)(x, train), train)
         return nn.Conv(2, (3, 3), padding=1)(x)
 
@@ -77,11 +77,5 @@ def encode(x: Float[Array, "b h w c"], features: tuple[int, ...], train: bool) -
     return levels
 
 
-def double_aligned(x: Float[Array, "b h w c"]) -> Float[Array, "b 2*h 2*w c"]:
-    """Bilinear, with the outermost pixels' centres on each other: "align_corners", which jax.image.resize has not."""
-    for axis in (1, 2):
-        n = x.shape[axis]
-        at = np.linspace(0, n - 1, 2 * n)
-        weight = np.maximum(0, 1 - np.abs(at[:, None] - np.arange(n)[None])).astype(np.float32)
-        x = jnp.moveaxis(jnp.tensordot(x, weight, (axis, 1)), -1, axis)
-    return x
+def doubled(x: Float[Array, "b h w c"]) -> Float[Array, "b 2*h 2*w c"]:
+    return corners(x, (2 * x.shape[1], 2 * x.shape[2]))

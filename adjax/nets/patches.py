@@ -50,13 +50,14 @@ def to_pixels(patches: Float[Array, "b i j"], shape: tuple[int, int], sigma: flo
     return maps
 
 
-def corners(maps: Float[Array, "b i j"], shape: tuple[int, int]) -> Float[Array, "b h w"]:
-    """Bilinear, the middles of the corner patches at those of the corner pixels: PyTorch's align_corners=True."""
-    for axis, (old, new) in enumerate(zip(maps.shape[1:], shape), 1):
+def corners(x: Float[Array, "b i j *c"], shape: tuple[int, int]) -> Float[Array, "b h w *c"]:
+    """Bilinear, the middles of the corner patches at those of the corner pixels: PyTorch's align_corners=True, which
+    jax.image.resize has not."""
+    for axis, (old, new) in enumerate(zip(x.shape[1:3], shape), 1):
         at = np.linspace(0, old - 1, new)[:, None]
         weights = np.maximum(0, 1 - np.abs(at - np.arange(old))).astype(np.float32)  # 1-D hat functions
-        maps = jnp.moveaxis(jnp.tensordot(maps, weights, (axis, 1), precision=lax.Precision.HIGHEST), -1, axis)
-    return maps
+        x = jnp.moveaxis(jnp.tensordot(x, weights, (axis, 1), precision=lax.Precision.HIGHEST), -1, axis)
+    return x
 
 
 def valid_patches(batch: Batch, grid: tuple[int, int]) -> Bool[Array, "b i j"]:

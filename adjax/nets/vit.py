@@ -77,7 +77,8 @@ class ViT(nn.Module):
         positions = self.param("pos_embed", nn.initializers.normal(0.02), (1, 1 + grid * grid, width))
         plane = positions[0, 1:].reshape(grid, grid, width)
         if (rows, columns) != (grid, grid):
-            plane = _smoothed(plane, rows, columns) if registers else _interpolated(plane, rows, columns)
+            resized = _smoothed if registers else _interpolated
+            plane = resized(plane.astype(jnp.float32), rows, columns).astype(x.dtype)
         x = x + plane.reshape(1, rows * columns, width)
         parts = [jnp.broadcast_to(first + positions[:, :1], (x.shape[0], 1, width)), x]
         if registers:

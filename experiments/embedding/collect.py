@@ -23,24 +23,38 @@ ANOMALIB = {
     "mvtec_hazelnut_reduced-padim": (0.875, 0.992, 0.969),
 }
 
+SETS = ("elpv_mono", "elpv_poly", "kolektor_sdd", "mvtec_hazelnut_reduced", "crackforest_patches")
+WITH_MASKS = SETS[2:]
+MAPS = ("patchcore", "patchcore_chosen", "padim", "spade", "anomaly_dino_lite0", "self_similarity", "reconpatch")
+PLAIN = ("mahalanobis", "similarity", *(f"one_class{model}" for model in ("", "_knn", "_lof", "_kde", "_forest")))
+METHODS = (*MAPS, *PLAIN, "colour_forest", "ae_kde")
+GREY = frozenset(SETS[:3])  # a histogram of colours has nothing to see there
 
-SETS = ("elpv_mono", "elpv_poly", "kolektor_sdd", "mvtec_hazelnut_reduced")
-METHODS = ("patchcore", "padim", "mahalanobis", "one_class", "similarity", "spade", "self_similarity", "reconpatch")
+
+def cell(results: dict, data: str, method: str, metric: str) -> str:
+    """Mean ± sd over the seeds that were run, their number where it is not 3, and anomalib's figure in parentheses."""
+    values = [run["metrics"][metric] for run in results["runs"] if run["name"] == f"{data}-{method}"]
+    if not values:
+        return "grey" if method == "colour_forest" and data in GREY else "not run"
+    theirs = dict(zip(METRICS, ANOMALIB.get(f"{data}-{method}", ()))).get(metric)
+    found = spread(values, 3) + (f", {len(values)} seeds" if len(values) == 2 else "")
+    return found + (f" ({theirs:.3f})" if theirs else "")
 
 
-def table(results: dict) -> list[str]:
-    """One line for each data set and method that was run: mean ± sd over seeds, anomalib's figure in parentheses."""
-    lines = ["| data | method | seeds | image AUROC | pixel AUROC | AUPRO |", "|---|---|---|---|---|---|"]
-    for data, method in itertools.product(SETS, METHODS):
-        runs = [run["metrics"] for run in results["runs"] if run["name"] == f"{data}-{method}"]
-        if runs:
-            theirs = ANOMALIB.get(f"{data}-{method}", (None,) * len(METRICS))
-            cells = [
-                spread([run[metric] for run in runs], 3) + (f" ({other:.3f})" if other else "")
-                for metric, other in zip(METRICS, theirs)
-            ]
-            lines.append(row([data, method, str(len(runs)), *cells]))
-    return lines
+def images(results: dict) -> list[str]:
+    """Image AUROC: a line for each method, a column for each set."""
+    lines = [row(["method", *SETS]), "|---" * (1 + len(SETS)) + "|"]
+    return lines + [row([m, *(cell(results, data, m, "image_auroc") for data in SETS)]) for m in METHODS]
+
+
+def pixels(results: dict) -> list[str]:
+    """What the methods that have maps find of the sets that have masks."""
+    lines = ["| data | method | pixel AUROC | pixel AP | AUPRO |", "|---|---|---|---|---|"]
+    metrics = ("pixel_auroc", "pixel_ap", "aupro")
+    return lines + [
+        row([data, method, *(cell(results, data, method, metric) for metric in metrics)])
+        for data, method in itertools.product(WITH_MASKS, MAPS)
+    ]
 
 
 # anomalib 2.x, milliseconds for each pick of its exact greedy selection on two cores, by number of points.
@@ -63,7 +77,8 @@ def coresets(found: dict) -> list[str]:
 def main() -> None:
     results = collected(__doc__, HERE / "results.json")
     for readme in (ROOT / "README.md", HERE / "README.md"):
-        replace(readme, "embedding", table(results))
+        replace(readme, "embedding", images(results))
+    replace(HERE / "README.md", "pixels", pixels(results))
     replace(HERE / "README.md", "coreset", coresets(json.loads((HERE / "coreset.json").read_text())))
 
 

@@ -1,8 +1,8 @@
-"""What an update of every method costs in processor seconds, by the shape that it learns from: calibration.json.
+"""What every method's update, and its score of one image, cost in processor seconds, by shape: calibration.json.
 
 python -m experiments.reconstruction.calibrate
 
-Only training time is measured, on random images: no score is looked at. Compilation is not counted.
+The images are random, and no score is looked at. Compilation is not counted.
 """
 
 import json
@@ -18,10 +18,11 @@ from adjax.types import Info
 from experiments.reconstruction import recipe
 
 WARM, MEASURED = 2, 6
+KINDS = ("cpu_s_per_step", "cpu_s_per_image")
 
 
-def cost(method: str, shape: tuple[int, int, int]) -> float:
-    """Median processor seconds of an update, of all threads together."""
+def costs(method: str, shape: tuple[int, int, int]) -> tuple[float, float]:
+    """Median processor seconds of an update and of a scored image, of all threads together."""
     config = recipe.base()
     config.method = recipe.SMALL[method]
     info = Info({"train": 64, "calibration": 64}, {"train": 100}, recipe.BATCH)
@@ -31,26 +32,33 @@ def cost(method: str, shape: tuple[int, int, int]) -> float:
     rows |= {"texture": images[::-1].copy()} if "texture" in made.needs else {}
     state = jax.jit(lambda key: made.init(key, rows, info))(jax.random.key(0, impl="rbg"))
     update = jax.jit(made.phases["train"].update, donate_argnums=0)
-    spent = []
+    score, key = jax.jit(made.score), jax.random.key(1)
+    spent: tuple[list[float], list[float]] = ([], [])
     for step in range(WARM + MEASURED):
         begin = time.process_time()
-        state, scalars = update(state, rows, jax.random.fold_in(jax.random.key(1), step))
-        jax.block_until_ready((state, scalars))
-        spent.append(time.process_time() - begin)
-    return statistics.median(spent[WARM:])
+        state = jax.block_until_ready(update(state, rows, jax.random.fold_in(key, step)))[0]
+        between = time.process_time()
+        jax.block_until_ready(score(state, rows, jax.random.split(key, recipe.BATCH)))
+        spent[0].append(between - begin)
+        spent[1].append((time.process_time() - between) / recipe.BATCH)
+    learn, look = (statistics.median(seconds[WARM:]) for seconds in spent)
+    return learn, look
 
 
 def main() -> None:
     """Goes on where it was stopped; without calibration.json it begins anew."""
     path = recipe.CALIBRATED
-    found = json.loads(path.read_text()) if path.is_file() else {"cpu_s_per_step": {}}
+    found = {kind: {} for kind in KINDS} | (json.loads(path.read_text()) if path.is_file() else {})
     found |= {"batch_size": recipe.BATCH, "versions": outcome.versions()}
     for method in recipe.SMALL:
-        if method not in found["cpu_s_per_step"]:
-            costs = {"x".join(map(str, s)): round(cost(method, s), 5) for s in sorted(set(recipe.SHAPES.values()))}
-            found["cpu_s_per_step"][method] = costs
-            path.write_text(json.dumps(found, indent=1) + "\n")
-            print(method, costs, flush=True)
+        if method in found[KINDS[1]]:
+            continue
+        by_shape = {"x".join(map(str, s)): costs(method, s) for s in sorted(set(recipe.SHAPES.values()))}
+        for number, kind in enumerate(KINDS):
+            new = {shape: round(both[number], 5) for shape, both in by_shape.items()}
+            found[kind] = {method: new} | found[kind]  # what a table was made with stays
+            print(method, kind, found[kind][method], flush=True)
+        path.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

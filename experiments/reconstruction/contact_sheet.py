@@ -15,7 +15,6 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from adjax import config as cfg
-from adjax import run
 from adjax.data import pipeline
 from adjax.data.masks import read_mask
 from adjax.report.panels import colour
@@ -29,7 +28,7 @@ SIDE = 128
 
 def shown_image(config) -> tuple[np.ndarray, np.ndarray | None]:
     """f32[h w c] and its bool mask, of the middle one of the defective test images."""
-    records = [r for r in run.load(config).splits["test"] if r.label == 1]
+    records = [r for r in cfg.make_dataset(config).splits["test"] if r.label == 1]
     record = records[len(records) // 2]
     ((_, batch),) = pipeline.images([record], cfg.make_view(config), batch_size=1)
     image, mask = np.asarray(batch["image"][0]), read_mask(record) if record.masks else None

@@ -60,7 +60,6 @@ def check_against_golden(row, apply, variables):
         assert difference <= 1e-4 * expected["largest"], layer
 
 
-@pytest.mark.budget(30)  # up to 69 M weights, and the compilation of up to 200 layers
 def with_siblings(names):
     """Siblings differ in numbers of layers and features alone."""
     return [pytest.param(n, marks=pytest.mark.slow) if n in SIBLINGS else n for n in names]
@@ -150,6 +149,18 @@ def test_takes_the_stated_three_of_many_channels():
     np.testing.assert_array_equal(network.normalise(image), plain)
     with pytest.raises(UserError, match="not three of the 3 channels"):
         network.normalise(image[..., :3])
+
+
+@pytest.mark.parametrize(("name", "layer"), [("efficientnet_lite0", "stage2"), ("dinov2_vits14", "block1")])
+def test_computes_in_bfloat16_and_gives_float32(name, layer):
+    """Other than in float32, and by no more than the rounding of a few layers to 8 binary digits."""
+    images = jnp.asarray(generated.image(56))[None]
+    plain, brief = (backbone(name, (layer,), "random", precision=p) for p in ("float32", "bfloat16"))
+    exact, rounded = (np.asarray(jax.jit(n.apply)(plain.variables, images)[layer]) for n in (plain, brief))
+    assert rounded.dtype == np.float32
+    assert 1e-4 < np.linalg.norm(rounded - exact) / np.linalg.norm(exact) < 0.05
+    with pytest.raises(UserError, match="unknown precision 'float16'; choose from float32, bfloat16"):
+        backbone(name, (layer,), "random", precision="float16")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import matrix
 import numpy as np
 import optax
 import pytest
@@ -115,7 +116,7 @@ def test_learns_one_patch_by_heart():
     params = initialised(network, x)
     tx = optax.adam(2e-3)
 
-    @jax.jit
+    @functools.partial(jax.jit, compiler_options=matrix.OPTIMISED)  # it runs often
     def step(params, state):
         loss, gradient = jax.value_and_grad(lambda p: ((network.apply(p, x) - x) ** 2).mean())(params)
         with jax.numpy_dtype_promotion("standard"):

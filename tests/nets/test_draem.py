@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from adjax.nets.draem import Draem, double_aligned
+from adjax.nets.draem import Draem, doubled
 from adjax.types import UserError
 
 pytestmark = pytest.mark.budget(30)  # cold, compilation is most of it
@@ -35,4 +35,4 @@ def test_doubling_aligns_the_corners(h, w):
     x = np.random.default_rng(0).normal(size=(2, h, w, 3)).astype(np.float32)
     at = np.meshgrid(np.linspace(0, h - 1, 2 * h), np.linspace(0, w - 1, 2 * w), indexing="ij")
     wanted = np.stack([[map_coordinates(x[n, ..., c], at, order=1) for c in range(3)] for n in range(2)])
-    np.testing.assert_allclose(double_aligned(jnp.asarray(x)), np.moveaxis(wanted, 1, -1), atol=1e-5)
+    np.testing.assert_allclose(doubled(jnp.asarray(x)), np.moveaxis(wanted, 1, -1), atol=1e-5)

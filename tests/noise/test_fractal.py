@@ -79,9 +79,8 @@ def test_each_key_and_channel_its_own_field():
     keys = jax.random.split(jax.random.key(0), 4)
     field = jax.jit(lambda keys: fractal(keys, (9, 13, 3)))
     with jax.debug_key_reuse(False):
-        image, turned, one = field(keys), field(keys[::-1]), field(keys[1:2])
+        image, turned = field(keys), field(keys[::-1])
     np.testing.assert_array_equal(turned, image[::-1])
-    np.testing.assert_allclose(one, image[1:2], atol=1e-6)
     flat = np.moveaxis(np.asarray(draw(256, (16, 16, 3), frequency=8.0)), -1, 0).reshape(3, -1)
     correlation = np.corrcoef(flat) - np.eye(3)
     assert np.abs(correlation).max() < 0.03

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import matrix
 import numpy as np
 import pytest
 
@@ -32,13 +33,13 @@ def test_recipe(res):
 
 
 def test_published_share_of_masked_pixels():
-    """4.9 % of the pixels, 4.6 % of the draws empty (4000 draws of the recipe); 600 draws: 4 standard errors."""
-    found = np.concatenate(
-        [
-            jax.jit(lambda k: draem_mask(k, (256, 256)).mean((1, 2)))(jax.random.split(jax.random.key(s), 100))
-            for s in range(6)
-        ]
-    )
+    """4.9 % of the pixels, quartiles 3.8, 4.6 and 5.6 %, 4.6 % of the draws empty (4000 draws of the recipe).
+
+    600 draws: 4 standard errors.
+    """
+    share = jax.jit(lambda k: draem_mask(k, (256, 256)).mean((1, 2)), compiler_options=matrix.OPTIMISED)
+    found = np.concatenate([share(jax.random.split(jax.random.key(s), 100)) for s in range(6)])
+    np.testing.assert_allclose(np.quantile(found, [0.25, 0.5, 0.75]), [0.038, 0.046, 0.056], atol=0.003)
     assert abs(found.mean() - 0.049) < 4 * 0.023 / 600**0.5
     assert abs((found == 0).mean() - 0.046) < 4 * (0.046 * 0.954 / 600) ** 0.5
 

@@ -77,10 +77,12 @@ def test_a_batch_is_its_images():
     rng = np.random.default_rng(2)
     strands = jnp.asarray(np.stack([[wavy(rng, 48) for _ in range(4)] for _ in range(2)]))
     ground = jnp.full((2, 48, 48), 0.2)
-    both = raster.paint(ground, strands, jnp.zeros(2), PLAIN).grey
+    paint = lambda strands: raster.paint(ground, strands, jnp.zeros(2), PLAIN).grey
+    both = paint(strands)
+    assert not np.allclose(both[0], both[1], atol=0.1)
     for i in range(2):
-        alone = raster.paint(ground[:1], strands[i : i + 1], jnp.zeros(1), PLAIN).grey
-        np.testing.assert_allclose(both[i], alone[0], atol=1e-6)
+        twice = paint(strands[jnp.array([i, i])])
+        np.testing.assert_allclose(twice, both[jnp.array([i, i])], atol=1e-6)
 
 
 def test_width_is_the_integral_of_coverage_at_all_orientations():

@@ -194,7 +194,7 @@ def test_levelling_dims_pores_and_strands_alike_where_light_adds():
     np.testing.assert_allclose(factor, factor[::-1], rtol=1e-5)
 
 
-@pytest.mark.parametrize("seeds", [60, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seeds", [30, pytest.param(200, marks=pytest.mark.slow)])
 @pytest.mark.budget(45, "scenes of every type, rendered with their twins until the defect shows")
 def test_all_seeds_show_their_defects(seeds, capsys):
     draws, start = [], time.perf_counter()
