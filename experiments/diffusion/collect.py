@@ -126,6 +126,25 @@ def memory(results: dict) -> list[str]:
     return [*lines, *(row([n, f"{v['working_mb']:.0f}", f"{v['in_and_out_mb']:.0f}"]) for n, v in chunks.items()), ""]
 
 
+def speed() -> list[str]:
+    """Of speed.json, which speed.py writes; what was timed on a part of the image is multiplied, and says so."""
+    path = HERE / "speed.json"
+    if not path.is_file():
+        return [f"{NOT_RUN.capitalize()}."]
+    rows = json.loads(path.read_text())["rows"]
+    head = ["sampler", "calls", *(f"{name}: s per image of 1024²" for name in setting.NOISES)]
+    lines = ["", row(head), "|---" * len(head) + "|"]
+    for way in dict.fromkeys(tuple(r["way"]) for r in rows):
+        of = {r["method"]: r for r in rows if tuple(r["way"]) == way}
+        cells = [
+            f"{of[name]['s'] * (1024 / of[name]['side']) ** 2:.2f}"
+            + ("" if of[name]["side"] == 1024 else f" (from {of[name]['side']}²)")
+            for name in setting.NOISES
+        ]
+        lines.append(row([way[0], str(way[1]), *cells]))
+    return [*lines, ""]
+
+
 def where(results: dict) -> list[str]:
     how, versions = results["about"]["setting"], results["about"]["versions"]
     trained = [t for t in results["tests"] if t["method"] in setting.NOISES][:1]
@@ -206,6 +225,7 @@ def main() -> None:
         ("tests", tests(results)),
         ("sheet", [SHEET if (HERE / "contact_sheet.png").is_file() else f"Contact sheet: {NOT_RUN}."]),
         ("memory", memory(results)),
+        ("speed", speed()),
     ):
         replace(HERE / "README.md", mark, lines)
     curve(results, HERE / "economy.png")

@@ -50,7 +50,7 @@ FULL = Setting(
     batch=8,
     ways=(
         PLAIN,
-        *(Way("ddim", 1, top) for top in (50, 100, 300, 500)),
+        *(Way("ddim", 1, top) for top in (10, 25, 50, 100, 300, 500)),
         *(Way("ddim", calls, TOP) for calls in (2, 5, 10)),
         *(Way("dpm_solver", calls, TOP) for calls in (2, 5, 10)),
         *(Way("ddim", 5, top) for top in (50, 100, 300)),

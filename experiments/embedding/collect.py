@@ -6,6 +6,7 @@ python -m experiments.embedding.collect --runs=runs/embedding
 import itertools
 import json
 import pathlib
+import statistics
 
 from experiments.tables import ROOT, collected, replace, row, spread
 
@@ -74,12 +75,78 @@ def coresets(found: dict) -> list[str]:
     return lines
 
 
+def planted(found: dict) -> list[str]:
+    """Candidates, the best first: the mean over the sets that they were chosen by, and image AP / pixel AP of each."""
+    names = list(found["layers"][0]["sets"])
+    lines = [row(["layers", "side ×", "changed", "mean", *names]), "|---" * (4 + len(names)) + "|"]
+    rows = [(one, "") for one in found["layers"]] + [(one, changes(one, found)) for one in found["changes"]]
+    for one, changed in sorted(rows, key=lambda pair: -pair[0]["criterion"]):
+        candidate = one["candidate"]
+        sets = [f"{one['sets'][n]['image_ap']:.3f} / {one['sets'][n]['pixel_ap']:.3f}" for n in names]
+        mean = f"**{one['criterion']:.4f}**" if candidate == found["winner"] else f"{one['criterion']:.4f}"
+        lines.append(row([", ".join(candidate["layers"]), str(candidate["zoom"]), changed, mean, *sets]))
+    return lines
+
+
+def changes(one: dict, found: dict) -> str:
+    """What differs from the defaults, besides layers and side."""
+    usual = found["layers"][0]["candidate"]
+    return ", ".join(f"{k}={v}" for k, v in one["candidate"].items() if v != usual[k] and k not in ("layers", "zoom"))
+
+
+def halved(results: dict) -> list[str]:
+    """Image AUROC of PatchCore by what its network computes in, and the mean of the differences seed by seed."""
+    lines = ["| data | float32 | bfloat16 | bfloat16 − float32 |", "|---|---|---|---|"]
+    aurocs = {(r["name"], r["seed"]): r["metrics"]["image_auroc"] for r in results["runs"]}
+    for data in SETS[:3]:
+        pairs = [
+            (v, aurocs[f"{data}-patchcore", s]) for (n, s), v in aurocs.items() if n == f"{data}-patchcore_bfloat16"
+        ]
+        difference = f"{statistics.mean(b - f for b, f in pairs):+.4f}" if pairs else "not run"
+        names = (f"{data}-patchcore", f"{data}-patchcore_bfloat16")
+        values = [[aurocs[key] for key in aurocs if key[0] == name] for name in names]
+        lines.append(row([data, *(spread(v, 3) if v else "not run" for v in values), difference]))
+    return lines
+
+
+def parity(found: dict) -> list[str]:
+    """Each network's layers with the largest difference as a share of the layer's largest value."""
+    lines = ["| network | largest | by layer, in units of 1e-6 |", "|---|---|---|"]
+    for name, layers in found["networks"].items():
+        each = ", ".join(f"{layer} {1e6 * value:.1f}" for layer, value in layers.items())
+        lines.append(row([name, f"{max(layers.values()):.1e}", each]))
+    return lines
+
+
+def speed(found: dict) -> list[str]:
+    """Seconds of adjax and of the faster of the others, their ratio, and megabytes beyond what was imported."""
+    lines = ["| what | adjax | other | ratio |", "|---|---|---|---|"]
+    for kind, unit in (("features", "images at once"), ("neighbours", "neighbours")):
+        for number, one in found[kind].items():
+            mine, other = (f"{1000 * one['s'][name]:.0f} ms" for name in ("adjax", one["rival"]))
+            what = f"{kind}, {number} {unit}" if kind == "features" else f"{number} {unit}"
+            lines.append(row([what, mine, f"{other} ({one['rival']})", f"{one['speedup']:.2f}×"]))
+    used = {name: one["peak_mb"] - one["imported_mb"] for name, one in found["memory"].items()}
+    what = f"memory to fit and score {found['images']} images"
+    ratio = f"{used['anomalib'] / used['adjax']:.2f}×"
+    return [*lines, row([what, f"{used['adjax']:.0f} MB", f"{used['anomalib']:.0f} MB (anomalib)", ratio])]
+
+
+# What has a file of its own, by the mark of its table.
+PIECES = {"coreset": coresets, "choose": planted, "parity": parity, "speed": speed}
+
+
 def main() -> None:
     results = collected(__doc__, HERE / "results.json")
     for readme in (ROOT / "README.md", HERE / "README.md"):
         replace(readme, "embedding", images(results))
     replace(HERE / "README.md", "pixels", pixels(results))
-    replace(HERE / "README.md", "coreset", coresets(json.loads((HERE / "coreset.json").read_text())))
+    replace(HERE / "README.md", "bfloat16", halved(results))
+    for mark, lines in PIECES.items():
+        file = HERE / f"{mark}.json"
+        replace(
+            HERE / "README.md", mark, lines(json.loads(file.read_text())) if file.is_file() else ["not measured yet"]
+        )
 
 
 if __name__ == "__main__":

@@ -35,8 +35,8 @@ for seed in "$@"; do
         patchcore_bfloat16) # what the network computes in; on images that are large or many enough to tell
           recipe=patchcore more+=(--config.method.precision=bfloat16)
           case "$set" in elpv_* | kolektor_sdd) ;; *) continue ;; esac ;;
-        patchcore_chosen) # by choose.py: the same for all sets, and twice their side
-          recipe=patchcore more+=(--config.method.layers='("stage2", "stage3", "stage5")' --config.score.rule=top:0.01)
+        patchcore_chosen) # by choose.py: the same for all sets, and twice their side; of 150,000 patches at random
+          recipe=patchcore more+=(--config.method.memory_mb=200.0 --config.method.layers='("stage2", "stage3", "stage5")' --config.score.rule=top:0.01)
           case "$set" in
             elpv_*) more+=(--config.data.size=256) ;;
             crackforest_patches) more+=(--config.data.size=192) ;;

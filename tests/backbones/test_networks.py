@@ -151,6 +151,16 @@ def test_takes_the_stated_three_of_many_channels():
         network.normalise(image[..., :3])
 
 
+def test_large_images_are_taken_in_turn():
+    """A few at once, wherever they lie in the batch: the same features as of each image alone."""
+    network = backbone("efficientnet_lite0", ("stem",), "random")
+    images = jax.random.uniform(jax.random.key(0), (6 * jax.device_count(), 200, 220, 1))  # two are taken at once
+    apply = jax.jit(lambda images: network.apply(network.variables, images)["stem"])
+    assert "scan" in str(jax.make_jaxpr(apply)(images)) and "scan" not in str(jax.make_jaxpr(apply)(images[:2]))
+    alone = np.concatenate([apply(image[None]) for image in images])
+    np.testing.assert_allclose(apply(images), alone, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize(("name", "layer"), [("efficientnet_lite0", "stage2"), ("dinov2_vits14", "block1")])
 def test_computes_in_bfloat16_and_gives_float32(name, layer):
     """Other than in float32, and by no more than the rounding of a few layers to 8 binary digits."""

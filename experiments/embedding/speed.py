@@ -1,0 +1,212 @@
+"""PatchCore's parts beside anomalib's, in turns in one process, and the peak memory of both, in processes of their own.
+
+PYTHONPATH=. python -m experiments.embedding.speed [--turns 7] [--images 88]
+
+Needs `pip install torch==2.13.0 anomalib==2.7.0` beside adjax. The work is proven equal first: the same weights give
+the same features, and the same bank the same distances; both select as many patches of as many images. Features are
+those of EfficientNet-Lite0's stage3 and stage5 at 256 px, PyTorch's in both memory formats, of which the faster one
+counts. Neighbours are those of 784 queries in a bank of 10,000 x 384: anomalib's own search, and torch.cdist with topk.
+Writes speed.json, of which `collect` makes a table. Axes: b batch, h height, w width, c channels, q queries, n bank.
+"""
+
+import argparse
+import importlib.metadata
+import json
+import pathlib
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from adjax import parallel
+from adjax.backbones import backbone, find
+from adjax.backbones.networks import NETWORKS
+from adjax.fitted.neighbours import nearest
+from adjax.methods.patchcore import patchcore
+from adjax.types import Info
+
+HERE = pathlib.Path(__file__).parent
+NAME, LAYERS, THEIR_LAYERS, SIDE = "efficientnet_lite0", ("stage3", "stage5"), ("blocks.2", "blocks.4"), 256
+BATCHES, BANK, QUERIES, NEIGHBOURS = (1, 8, 32), (10_000, 384), 784, (1, 9)
+RATIO = 0.01
+TOLERANCE = 1e-4
+
+
+def pictures(number: int) -> np.ndarray:
+    """f32[b h w 3] in [0, 1]: noise, smoothed to what a network sees structure in."""
+    random = np.random.default_rng(0)
+    coarse = random.uniform(size=(number, SIDE // 8, SIDE // 8, 3)).astype(np.float32)
+    fine = random.uniform(-0.1, 0.1, (number, SIDE, SIDE, 3)).astype(np.float32)
+    return np.clip(coarse.repeat(8, 1).repeat(8, 2) + fine, 0, 1)
+
+
+def theirs():
+    """anomalib's PatchCore on the same network, with the same weights: both name them in the same order."""
+    import torch
+    from anomalib.models.image.patchcore.torch_model import PatchcoreModel
+
+    model = PatchcoreModel(THEIR_LAYERS, backbone=f"tf_{NAME}", pre_trained=False, num_neighbors=1).eval()
+    published = torch.load(find(NAME, NETWORKS[NAME]), weights_only=True)
+    network = model.feature_extractor.feature_extractor
+    wanted = network.state_dict()
+    network.load_state_dict({name: published[other] for name, other in zip(wanted, published)})
+    return model
+
+
+def normalised(images: np.ndarray):
+    """As the network wants them, channels first."""
+    import torch
+
+    return (torch.from_numpy(images).permute(0, 3, 1, 2) * 255 - 127) / 128
+
+
+def in_turns(runs: Mapping[str, Callable[[], object]], turns: int) -> dict[str, list[float]]:
+    """Seconds of each, one after another and again; the first turn warms up."""
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for turn in range(turns + 1):
+        for name, run in runs.items():
+            began = time.monotonic()
+            run()
+            if turn:
+                seconds[name].append(time.monotonic() - began)
+    return seconds
+
+
+def compared(runs: Mapping[str, Callable[[], object]], turns: int, error: float) -> dict:
+    """How many times as long the fastest of the others takes as adjax, turn by turn."""
+    if error > TOLERANCE:
+        raise ValueError(f"not the same work: results differ by {error} of their largest value")
+    seconds = in_turns(runs, turns)
+    medians = {name: statistics.median(s) for name, s in seconds.items()}
+    rival = min(set(runs) - {"adjax"}, key=medians.get)
+    ratios = [other / mine for other, mine in zip(seconds[rival], seconds["adjax"])]
+    return {"difference": error, "s": medians, "rival": rival, "speedup": statistics.median(ratios), "speedups": ratios}
+
+
+def features(turns: int) -> dict[str, dict]:
+    import torch
+
+    network = backbone(NAME, LAYERS)
+    apply, model, found = jax.jit(network.apply), theirs(), {}
+    extract = torch.no_grad()(lambda x: list(model.feature_extractor(x).values()))
+    for number in BATCHES:
+        images = pictures(number)
+        placed, x = jax.device_put(images), normalised(images)
+        wide = x.contiguous(memory_format=torch.channels_last)
+        pairs = zip((apply(network.variables, placed)[name] for name in LAYERS), extract(x))
+        error = max(relative(np.asarray(a), b.permute(0, 2, 3, 1).numpy()) for a, b in pairs)
+        runs = {
+            "adjax": lambda placed=placed: jax.block_until_ready(apply(network.variables, placed)),
+            "contiguous": lambda x=x: extract(x),
+            "channels_last": lambda wide=wide: extract(wide),
+        }
+        found[str(number)] = compared(runs, turns, error)
+    return found
+
+
+def neighbours(turns: int) -> dict[str, dict]:
+    import torch
+
+    random = np.random.default_rng(0)
+    bank, queries = (random.standard_normal((n, BANK[1])).astype(np.float32) for n in (BANK[0], QUERIES))
+    model, found = theirs(), {}
+    model.memory_bank, x = torch.from_numpy(bank), torch.from_numpy(queries)
+    for k in NEIGHBOURS:
+        search = jax.jit(lambda queries, bank, k=k: nearest(queries, bank, k))
+        placed = jax.device_put(queries), jax.device_put(bank)
+        runs = {
+            "adjax": lambda search=search, placed=placed: jax.block_until_ready(search(*placed)),
+            "anomalib": lambda k=k: model.nearest_neighbors(x, k),
+            "cdist": lambda k=k: torch.cdist(x, model.memory_bank).topk(k, largest=False, dim=1),
+        }
+        mine = np.asarray(search(*placed)[0])
+        others = (runs[name]()[0].numpy().reshape(mine.shape) for name in ("anomalib", "cdist"))
+        found[str(k)] = compared(runs, turns, max(relative(mine, other) for other in others))
+    return found
+
+
+def relative(mine: np.ndarray, other: np.ndarray) -> float:
+    return float(np.abs(mine - other).max() / np.abs(other).max())
+
+
+def fitted_by_adjax(images: np.ndarray) -> tuple[int, np.ndarray]:
+    """(size of the bank, scores of the images it was fitted on), in batches of 8."""
+    method = patchcore(backbone=NAME, layers=LAYERS, ratio=RATIO)
+    batches = [{"image": jnp.asarray(b), "_mask": jnp.ones(len(b), bool)} for b in np.split(images, len(images) // 8)]
+    info = Info({"train": len(images)}, {"train": len(batches)}, 8)
+    state = jax.jit(lambda key: method.init(key, batches[0], info))(jax.random.key(0, impl="rbg"))
+    update = jax.jit(method.phases["train"].update, donate_argnums=0)
+    for number, batch in enumerate(batches):
+        state, _ = update(state, batch, jax.random.key(number))
+    state = method.phases["train"].finish(state, jax.random.key(0))
+    score = jax.jit(method.score)
+    found = [jax.device_get(score(state, batch, None)) for batch in batches]
+    return len(state.bank.rows), np.concatenate([f.score for f in found])
+
+
+def fitted_by_anomalib(images: np.ndarray) -> tuple[int, np.ndarray]:
+    import torch
+
+    model = theirs()
+    batches = [normalised(b) for b in np.split(images, len(images) // 8)]
+    model.train()
+    model.feature_extractor.eval()
+    with torch.no_grad():
+        for batch in batches:
+            model(batch)
+        model.subsample_embedding(RATIO)
+        model.eval()
+        return len(model.memory_bank), np.concatenate([model(batch).pred_score.numpy() for batch in batches])
+
+
+FITS = {"adjax": fitted_by_adjax, "anomalib": fitted_by_anomalib}
+
+
+def child(name: str, number: int) -> None:
+    """Fits and scores in this process, and says how much memory that took at most."""
+    if name == "anomalib":
+        import anomalib.models.image.patchcore.torch_model  # noqa: F401  counts as imported, not as used
+    images, imported = pictures(number), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    bank, scores = FITS[name](images)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"imported_mb": imported, "peak_mb": peak, "bank": bank, "score": float(scores.mean())}))
+
+
+def memory(number: int) -> dict[str, dict]:
+    command = [sys.executable, "-m", "experiments.embedding.speed", "--images", str(number), "--child"]
+    outputs = {n: subprocess.run([*command, n], capture_output=True, text=True, check=True).stdout for n in FITS}
+    found = {name: json.loads(output.splitlines()[-1]) for name, output in outputs.items()}
+    if len({one["bank"] for one in found.values()}) > 1:
+        raise ValueError(f"not the same work: banks of other sizes: {found}")
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--turns", type=int, default=7)
+    parser.add_argument("--images", type=int, default=88, help="to measure memory with: a multiple of 8")
+    parser.add_argument("--child", choices=FITS, help=argparse.SUPPRESS)
+    parser.add_argument("--out", type=pathlib.Path, default=HERE / "speed.json")
+    a = parser.parse_args()
+    if a.child:
+        return child(a.child, a.images)
+    import torch
+
+    parallel.start()
+    torch.set_num_threads(parallel.processors())
+    names = ("jax", "jaxlib", "flax", "torch", "timm", "anomalib")
+    versions = {name: importlib.metadata.version(name) for name in names}
+    result = {"processors": parallel.processors(), "versions": versions, "images": a.images}
+    result |= {"features": features(a.turns), "neighbours": neighbours(a.turns), "memory": memory(a.images)}
+    a.out.write_text(json.dumps(result, indent=1) + "\n")
+    print(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()
