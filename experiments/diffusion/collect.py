@@ -39,17 +39,17 @@ def gather(runs: pathlib.Path) -> dict:
 def economy(results: dict) -> list[str]:
     """A line for each way of sampling, for each noise AP and AUPRO on planted defects."""
     head = [f"{name}: {what}" for name in setting.NOISES for what in ("AP", "AUPRO")]
-    lines = ["", row(["sampler", "calls", "top", "images", *head]), "|---" * (4 + len(head)) + "|"]
+    lines = ["", row(["sampler", "calls", "top", "blur px", "images", *head]), "|---" * (5 + len(head)) + "|"]
     for way in (*setting.FULL.ways, *setting.FULL.costly):
         found = {name: of_way(results, name, way) for name in setting.NOISES}
         cells = [over_seeds(found[name], what) for name in setting.NOISES for what in ("pixel_ap", "aupro")]
         images = {e["images"] for runs in found.values() for e in runs}
-        lines.append(row([*map(str, way[:3]), "/".join(map(str, sorted(images))) or "–", *cells]))
+        lines.append(row([*map(str, way[:3]), f"{way.sigma:g}", "/".join(map(str, sorted(images))) or "–", *cells]))
     return [*lines, ""]
 
 
 def of_way(results: dict, name: str, way: setting.Way) -> list[dict]:
-    return [e for e in results["economy"] if e["method"] == name and tuple(e["way"]) == way]
+    return [e for e in results["economy"] if e["method"] == name and setting.Way(*e["way"]) == way]
 
 
 def tests(results: dict) -> list[str]:
@@ -84,14 +84,17 @@ def over_seeds(found: list[dict], what: str) -> str:
 def answer(results: dict) -> list[str]:
     """Simplex against Gaussian, seed by seed: planted defects at each one's best, then test images."""
     pairs = []
-    ranked = {n: max(setting.FULL.ways, key=lambda w: mean(of_way(results, n, w), "pixel_ap")) for n in setting.NOISES}
-    both = [of_way(results, name, ranked[name]) for name in setting.NOISES]
-    shown = " and ".join(f"{ranked[n].sampler} of {ranked[n].calls} from {ranked[n].top}" for n in setting.NOISES)
-    pairs.append((f"planted defects, pixel AP ({shown})", *both, "pixel_ap"))
+    for what, measure in (("pixel_ap", "pixel AP"), ("aupro", "AUPRO")):
+        for blurred in (False, True):
+            ways = [w for w in setting.FULL.ways if bool(w.sigma) == blurred]
+            own = [max(ways, key=lambda w: mean(of_way(results, n, w), what)) for n in setting.NOISES]
+            steps = f"steps {own[0].top} and {own[1].top}" + (", maps blurred" if blurred else "")
+            both = [of_way(results, name, way) for name, way in zip(setting.NOISES, own)]
+            pairs.append((f"planted defects, {measure} ({steps})", *both, what))
     for which in setting.SETS:
         for own in (False, True):
             both = [of_test(results, which, name, own) for name in setting.NOISES]
-            for what, title in (("image_auroc", "image AUROC"), ("pixel_ap", "pixel AP")):
+            for what, title in (("image_auroc", "image AUROC"), ("pixel_ap", "pixel AP"), ("aupro", "AUPRO")):
                 where = "at each noise's best step" if own else f"at step {setting.TOP}"
                 pairs.append((f"{which}, {title} {where}", *both, what))
     lines, wins, total = [], 0, 0
@@ -163,7 +166,7 @@ def curve(results: dict, path: pathlib.Path) -> None:
     ways = [way for way in setting.FULL.ways if of_way(results, setting.NOISES[0], way)]
     for name, style in zip(setting.NOISES, ("-", "--")):
         level = {way: mean(of_way(results, name, way), "pixel_ap") for way in ways}
-        known = [way for way in ways if of_way(results, name, way)]
+        known = [way for way in ways if of_way(results, name, way) and not way.sigma]
         for number, sampler in enumerate(("ddim", "dpm_solver")):
             points = sorted((w.calls, level[w]) for w in known if (w.sampler, w.top) == (sampler, setting.TOP))
             if points:

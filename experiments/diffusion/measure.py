@@ -22,7 +22,7 @@ from adjax import metrics, outcome, tiling
 from adjax.diffusion import noises, schedules
 from adjax.methods.partial_diffusion import drawn, folded
 from adjax.synthesis import batched, one_of, redrawn, synthesis
-from adjax.transforms import tiled
+from adjax.transforms import smoothed, tiled
 from experiments.diffusion import setting
 from experiments.diffusion.setting import Way
 from experiments.diffusion.training import HOW, SHAPE, load, trained
@@ -40,7 +40,8 @@ class Place(NamedTuple):
 
 @functools.cache  # one program for all seeds
 def program(name: str, way: Way):
-    return jax.jit(tiled(setting.method(HOW, name, HOW.updates, way), GRID, setting.RULE, HOW.chunk).score)
+    method = tiled(setting.method(HOW, name, HOW.updates, way), GRID, setting.RULE, HOW.chunk)
+    return jax.jit((smoothed(method, way.sigma, setting.RULE) if way.sigma else method).score)
 
 
 def scored(score, state, images: np.ndarray, sizes: np.ndarray):
@@ -150,18 +151,19 @@ def memory() -> dict:
 
 
 def best(out: pathlib.Path, name: str) -> Way:
-    """By the planted defects of the first seed, one call of the network from any step."""
+    """By AP on the planted defects of the first seed: one call of the network from any step, maps as they are."""
     found = [json.loads(path.read_text()) for path in out.glob(f"economy-{name}-*-{setting.SEEDS[0]}.json")]
-    ways = [(e["pixel_ap"], Way(*e["way"])) for e in found]
-    return max(
-        (pair for pair in ways if pair[1].calls == 1 and pair[1].images > setting.FEW), default=(0, setting.PLAIN)
-    )[1]
+    known = {Way(*e["way"]): e["pixel_ap"] for e in found}
+    ways = [way for way in known if way.calls == 1 and way.images > setting.FEW and not way.sigma]
+    return max(ways, key=known.get, default=setting.PLAIN)
 
 
 def pieces(place: Place) -> dict[str, Callable]:
     """By file name, the most wanted first."""
     planting = lambda ways, seed: {
-        f"economy-{name}-{'-'.join(map(str, way))}-{seed}.json": functools.partial(economy, place, name, way, seed)
+        f"economy-{name}-{'-'.join(map(str, way if way.sigma else way[:4]))}-{seed}.json": functools.partial(
+            economy, place, name, way, seed
+        )
         for way in ways
         for name in setting.NOISES
     }

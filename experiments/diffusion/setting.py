@@ -22,12 +22,13 @@ PLANTED = "elpv_mono"  # whose validation images get planted defects
 
 
 class Way(NamedTuple):
-    """Of sampling; `images` is how many planted ones it is measured on at most."""
+    """Of sampling; `images` is how many planted ones it is measured on at most, `sigma` px blur the map."""
 
     sampler: str
     calls: int
     top: int
     images: int = 1000
+    sigma: float = 0.0
 
 
 PLAIN = Way("ddim", 1, TOP)
@@ -54,6 +55,7 @@ FULL = Setting(
         *(Way("ddim", calls, TOP) for calls in (2, 5, 10)),
         *(Way("dpm_solver", calls, TOP) for calls in (2, 5, 10)),
         *(Way("ddim", 5, top) for top in (50, 100, 300)),
+        *(Way("ddim", 1, top, sigma=2.0) for top in (10, 25, 50, 100, 200)),
     ),
     costly=(Way("ddim", 1, TOP, FEW), Way("ddpm", TOP, TOP, FEW)),
     images=1000,
