@@ -3,6 +3,7 @@
 Axes: q queries, n bank, d dimensions, k neighbours, c candidates.
 """
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
@@ -10,7 +11,9 @@ from jaxtyping import Array, Float, Int
 from adjax.types import UserError
 
 LARGEST = 2**25  # distances held at once: 128 MB
+CACHED, FEWEST = 2**20, 64  # distances that a CPU takes at once, of so many queries or more: they stay in its caches
 SPARE = 4  # candidates beyond k
+GROUP = 16  # of the bank, of which the highest is looked at first
 
 
 def nearest(
@@ -37,7 +40,8 @@ def nearest(
     middle = bank.mean(0, keepdims=True)
     queries, bank = queries - middle, bank - middle
     square = (bank**2).sum(1)[None]
-    rows = max(1, min(len(queries), largest // len(bank)))
+    at_once = max(CACHED // len(bank), FEWEST) if jax.default_backend() == "cpu" else len(queries)
+    rows = max(1, min(len(queries), largest // len(bank), at_once))
 
     def chunk(queries: Float[Array, "r d"]):
         product = jnp.matmul(queries, bank.T, precision=lax.Precision.HIGHEST)
@@ -45,7 +49,8 @@ def nearest(
         if approximate:
             _, candidates = lax.approx_max_k(likeness, number, recall_target=approximate)
         else:
-            _, candidates = lax.top_k(likeness, number)
+            # The barrier: a CPU would look each candidate up anew for every dimension below.
+            candidates = lax.optimization_barrier(highest(likeness, number))
         distances = jnp.sqrt(((queries[:, None] - bank[candidates]) ** 2).sum(-1))
         order = jnp.argsort(distances, axis=1)[:, :k]
         return jnp.take_along_axis(distances, order, 1), jnp.take_along_axis(candidates, order, 1)
@@ -56,6 +61,23 @@ def nearest(
     padded = jnp.pad(queries, ((0, chunks * rows - len(queries)), (0, 0))).reshape(chunks, rows, -1)
     found = lax.map(chunk, padded)
     return tuple(part.reshape(chunks * rows, k)[: len(queries)] for part in found)
+
+
+def highest(likeness: Float[Array, "q n"], number: int) -> Int[Array, "q c"]:
+    """The indices of the `number` highest in each row, falling; of equal ones not always the first.
+
+    They lie in the groups whose highest are highest: only those are sorted, not the whole row.
+    """
+    q, n = likeness.shape
+    if n < 4 * GROUP * number:
+        return lax.top_k(likeness, number)[1]
+    groups = -(-n // GROUP)
+    padded = jnp.pad(likeness, ((0, 0), (0, groups * GROUP - n)), constant_values=-jnp.inf)
+    _, found = lax.top_k(padded.reshape(q, GROUP, groups).max(1), number)
+    members = groups * jnp.arange(GROUP, dtype=found.dtype)[None, None] + found[..., None]
+    members = members.reshape(q, number * GROUP)
+    _, places = lax.top_k(jnp.take_along_axis(padded, members, 1), number)
+    return jnp.take_along_axis(members, places, 1)
 
 
 def squared_distances(queries: Float[Array, "q d"], bank: Float[Array, "n d"]) -> Float[Array, "q n"]:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from adjax.fitted.neighbours import nearest, recall, unit
+from adjax.fitted.neighbours import highest, nearest, recall, unit
 from adjax.types import UserError
 
 
@@ -38,6 +38,13 @@ def test_no_more_distances_than_allowed_are_held():
         jax.ShapeDtypeStruct((4000, 8), np.float32), jax.ShapeDtypeStruct((5000, 8), np.float32), 1, largest=50_000
     )
     assert "4000x5000" not in lowered.as_text() and "10x5000" in lowered.as_text()
+
+
+def test_the_highest_of_long_rows_are_those_of_all():
+    """Also where some are equal, and where the groups do not come out even."""
+    likeness = np.random.default_rng(0).integers(0, 40, (8, 333)).astype(np.float32)
+    found = np.take_along_axis(likeness, np.asarray(jax.jit(highest, static_argnums=1)(likeness, 5)), 1)
+    np.testing.assert_array_equal(found, -np.sort(-likeness, axis=1)[:, :5])
 
 
 def test_too_many_neighbours_are_refused():
