@@ -13,8 +13,8 @@ from jax import lax
 def vmapped(function: Callable) -> Callable:
     """(members, *shared) -> the outputs of function(member, *shared), stacked: `jax.vmap` over the first argument.
 
-    Convolutions with a kernel for each member become grouped ones, at which XLA's CPU backend is an order of magnitude
-    slower than at one after another: there the members are.
+    Convolutions with a kernel for each member become grouped ones, at which XLA's CPU backend is much slower than at
+    one after another: there the members are.
     """
 
     def unrolled(members, *shared):

@@ -5,6 +5,7 @@ from adjax.methods.anoddpm import anoddpm
 from adjax.methods.anomaly_dino import anomaly_dino
 from adjax.methods.conv_ae import conv_ae
 from adjax.methods.ddad import ddad
+from adjax.methods.diffusion_ad import diffusion_ad
 from adjax.methods.draem import draem
 from adjax.methods.efficient_ad import efficient_ad
 from adjax.methods.filtering_ae import filtering_ae
@@ -34,6 +35,7 @@ METHODS = {
     "anomaly_dino": anomaly_dino,
     "conv_ae": conv_ae,
     "ddad": ddad,
+    "diffusion_ad": diffusion_ad,
     "draem": draem,
     "efficient_ad": efficient_ad,
     "filtering_ae": filtering_ae,

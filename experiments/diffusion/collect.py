@@ -27,41 +27,98 @@ SHEET = "![Image, diffused image, reconstruction, map and truth](contact_sheet.p
 
 def gather(runs: pathlib.Path) -> dict:
     read = lambda pattern: [json.loads(path.read_text()) for path in sorted(runs.glob(pattern))]
-    memory = read("memory.json")
     about = json.loads((runs / "about.json").read_text())
-    return {"about": about, "tests": read("test-*.json"), "economy": read("economy-*.json"), "memory": memory}
+    return {
+        "about": about,
+        "tests": read("test-*.json"),
+        "economy": read("economy-*.json"),
+        "memory": read("memory.json"),
+    }
 
 
 def economy(results: dict) -> list[str]:
     """A line for each way of sampling, for each noise AP and AUPRO on planted defects."""
-    head = [f"{noise}: {what}" for noise in setting.NOISES for what in ("AP", "AUPRO")]
-    lines = ["", row(["sampler", "calls", "top", *head, "ms per image"]), "|---" * (4 + len(head)) + "|"]
-    for way in setting.FULL.ways:
-        found = {e["noise"]: e for e in results["economy"] if (e["sampler"], e["calls"], e["top"]) == way}
-        cells = [
-            f"{found[noise][what]:.3f}" if noise in found else NOT_RUN
-            for noise in setting.NOISES
-            for what in ("pixel_ap", "aupro")
-        ]
-        times = [e["ms_per_image"] for e in found.values()]
-        lines.append(row([*map(str, way), *cells, f"{min(times):.0f}" if times else NOT_RUN]))
+    head = [f"{name}: {what}" for name in setting.NOISES for what in ("AP", "AUPRO")]
+    lines = ["", row(["sampler", "calls", "top", "blur px", "images", *head]), "|---" * (5 + len(head)) + "|"]
+    for way in (*setting.FULL.ways, *setting.FULL.costly):
+        found = {name: of_way(results, name, way) for name in setting.NOISES}
+        cells = [over_seeds(found[name], what) for name in setting.NOISES for what in ("pixel_ap", "aupro")]
+        images = {e["images"] for runs in found.values() for e in runs}
+        lines.append(row([*map(str, way[:3]), f"{way.sigma:g}", "/".join(map(str, sorted(images))) or "–", *cells]))
     return [*lines, ""]
+
+
+def of_way(results: dict, name: str, way: setting.Way) -> list[dict]:
+    return [e for e in results["economy"] if e["method"] == name and setting.Way(*e["way"]) == way]
 
 
 def tests(results: dict) -> list[str]:
-    lines = ["", row(["data", "noise", "image AUROC", "pixel AP", "AUPRO", "training s"]), "|---" * 6 + "|"]
-    for name in setting.SETS:
-        for noise in setting.NOISES:
-            found = [t for t in results["tests"] if (t["set"], t["noise"]) == (name, noise)]
-            values = [over_seeds(found, what) for what in ("image_auroc", "pixel_ap", "aupro")]
-            values.append(over_seeds(found, "train_s", 0))
-            lines.append(row([name, noise, *(values if found else [NOT_RUN] * 4)]))
+    """A line for each set and method; a noise's second line is at its own best step."""
+    measures = ("image_auroc", "pixel_ap", "aupro")
+    head = ["data", "method", "step", "updates", "image AUROC", "pixel AP", "AUPRO"]
+    lines = ["", row(head), "|---" * len(head) + "|"]
+    for which in setting.SETS:
+        for name, own in ((n, o) for n in (*setting.NOISES, *setting.OTHERS) for o in (False, True)):
+            if own and name in setting.OTHERS:
+                continue
+            found = of_test(results, which, name, own)
+            step = "–" if name in setting.OTHERS else one(found, "top") + (", best planted" if own else "")
+            cells = [which, name, step, one(found, "updates"), *(over_seeds(found, m) for m in measures)]
+            lines.append(row(cells))
     return [*lines, ""]
 
 
-def over_seeds(found: list[dict], what: str, digits: int = 3) -> str:
-    known = [test[what] for test in found if what in test]
-    return f"{spread(known, digits)} ({len(known)})" if known else "–"
+def of_test(results: dict, which: str, name: str, own: bool) -> list[dict]:
+    return [t for t in results["tests"] if (t["set"], t["method"], t["own"]) == (which, name, own)]
+
+
+def one(found: list[dict], what: str) -> str:
+    return "/".join(sorted({str(each[what]) for each in found})) or "–"
+
+
+def over_seeds(found: list[dict], what: str) -> str:
+    known = [each[what] for each in found if what in each]
+    return f"{spread(known, 3)} ({len(known)})" if known else ("–" if found else NOT_RUN)
+
+
+def answer(results: dict) -> list[str]:
+    """Simplex against Gaussian, seed by seed: planted defects at each one's best, then test images."""
+    pairs = []
+    for what, measure in (("pixel_ap", "pixel AP"), ("aupro", "AUPRO")):
+        for blurred in (False, True):
+            ways = [w for w in setting.FULL.ways if bool(w.sigma) == blurred]
+            own = [max(ways, key=lambda w: mean(of_way(results, n, w), what)) for n in setting.NOISES]
+            steps = f"steps {own[0].top} and {own[1].top}" + (", maps blurred" if blurred else "")
+            both = [of_way(results, name, way) for name, way in zip(setting.NOISES, own)]
+            pairs.append((f"planted defects, {measure} ({steps})", *both, what))
+    for which in setting.SETS:
+        for own in (False, True):
+            both = [of_test(results, which, name, own) for name in setting.NOISES]
+            for what, title in (("image_auroc", "image AUROC"), ("pixel_ap", "pixel AP"), ("aupro", "AUPRO")):
+                where = "at each noise's best step" if own else f"at step {setting.TOP}"
+                pairs.append((f"{which}, {title} {where}", *both, what))
+    lines, wins, total = [], 0, 0
+    for title, simplex, gaussian, what in pairs:
+        by_seed = [{e["seed"]: e[what] for e in found if what in e} for found in (simplex, gaussian)]
+        seeds = sorted(by_seed[0].keys() & by_seed[1].keys())
+        if seeds:
+            gains = [by_seed[0][seed] - by_seed[1][seed] for seed in seeds]
+            higher = sum(gain > 0 for gain in gains)
+            wins, total = wins + higher, total + len(seeds)
+            lines.append(f"- {title}: {spread(gains, 3)}, simplex higher in {higher} of {len(seeds)} seeds")
+    if not total:
+        return [f"{NOT_RUN.capitalize()}."]
+    verdict = "beats" if wins > 0.8 * total else "does not beat" if wins < 0.5 * total else "does not clearly beat"
+    return [
+        f"Simplex noise {verdict} Gaussian noise here: it is higher in {wins} of {total} comparisons.",
+        "",
+        *lines,
+        "",
+    ]
+
+
+def mean(found: list[dict], what: str) -> float:
+    return float(np.mean([each[what] for each in found])) if found else -1.0
 
 
 def memory(results: dict) -> list[str]:
@@ -72,31 +129,57 @@ def memory(results: dict) -> list[str]:
     return [*lines, *(row([n, f"{v['working_mb']:.0f}", f"{v['in_and_out_mb']:.0f}"]) for n, v in chunks.items()), ""]
 
 
+def speed() -> list[str]:
+    """Of speed.json, which speed.py writes; what was timed on a part of the image is multiplied, and says so."""
+    path = HERE / "speed.json"
+    if not path.is_file():
+        return [f"{NOT_RUN.capitalize()}."]
+    rows = json.loads(path.read_text())["rows"]
+    head = ["sampler", "calls", *(f"{name}: s per image of 1024²" for name in setting.NOISES)]
+    lines = ["", row(head), "|---" * len(head) + "|"]
+    for way in dict.fromkeys(tuple(r["way"]) for r in rows):
+        of = {r["method"]: r for r in rows if tuple(r["way"]) == way}
+        cells = [
+            f"{of[name]['s'] * (1024 / of[name]['side']) ** 2:.2f}"
+            + ("" if of[name]["side"] == 1024 else f" (from {of[name]['side']}²)")
+            for name in setting.NOISES
+        ]
+        lines.append(row([way[0], str(way[1]), *cells]))
+    return [*lines, ""]
+
+
 def where(results: dict) -> list[str]:
-    about = results["about"]
-    how, trained = about["setting"], results["tests"][:1]
+    how, versions = results["about"]["setting"], results["about"]["versions"]
+    trained = [t for t in results["tests"] if t["method"] in setting.NOISES][:1]
     size = f"{trained[0]['parameters']:,} parameters" if trained else "the network"
     return [
-        f"{about['device']}, jax {about['jax']}: {size}, {json.dumps(how['unet'])}; {how['steps']} updates of "
-        f"{how['batch']} tiles of {setting.SIDE} px; test images at {about['calls']} calls of ddim from step "
-        f"{about['top']}."
+        f"{versions['device']}, jax {versions['jax']}, commit {versions['commit']}: {size}, {json.dumps(how['unet'])}; "
+        f"{how['updates']} updates of {how['batch']} tiles of {setting.SIDE} px."
     ]
 
 
 def curve(results: dict, path: pathlib.Path) -> None:
-    """AP and AUPRO against the number of network calls, on planted defects, from step TOP."""
+    """AP against the number of network calls from step TOP, and against the step at one call; on planted defects."""
     figure = Figure(figsize=(8, 3.2))
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, 2)
-    for axis, what, title in zip(panels, ("pixel_ap", "aupro"), ("pixel AP", "AUPRO")):
-        for noise, style in zip(setting.NOISES, ("-", "--")):
-            for number, sampler in enumerate(("ddim", "dpm_solver", "ddpm")):
-                found = [e for e in results["economy"] if (e["noise"], e["sampler"]) == (noise, sampler)]
-                points = sorted((e["calls"], e[what]) for e in found if e["top"] == setting.TOP)
-                if points:
-                    axis.plot(*zip(*points), f"o{style}", color=f"C{number}", label=f"{sampler}, {noise}")
-        axis.set(xscale="log", xlabel="network calls", ylabel=f"{title}, planted")
-    panels[0].legend(fontsize=7)
+    ways = [way for way in setting.FULL.ways if of_way(results, setting.NOISES[0], way)]
+    for name, style in zip(setting.NOISES, ("-", "--")):
+        level = {way: mean(of_way(results, name, way), "pixel_ap") for way in ways}
+        known = [way for way in ways if of_way(results, name, way) and not way.sigma]
+        for number, sampler in enumerate(("ddim", "dpm_solver")):
+            points = sorted((w.calls, level[w]) for w in known if (w.sampler, w.top) == (sampler, setting.TOP))
+            if points:
+                panels[0].plot(*zip(*points), f"o{style}", color=f"C{number}", label=f"{sampler}, {name}")
+        for number, calls in enumerate((1, 5)):
+            points = sorted((w.top, level[w]) for w in known if (w.sampler, w.calls) == ("ddim", calls))
+            if points:
+                panels[1].plot(*zip(*points), f"o{style}", color=f"C{number + 2}", label=f"{calls} calls, {name}")
+    panels[0].set(xscale="log", xlabel=f"network calls from step {setting.TOP}", ylabel="pixel AP, planted")
+    panels[1].set(xlabel="step that images are diffused to")
+    for panel in panels:
+        if panel.has_data():
+            panel.legend(fontsize=7)
     figure.tight_layout()
     figure.savefig(path, dpi=90)
 
@@ -141,9 +224,11 @@ def main() -> None:
     for mark, lines in (
         ("where", where(results)),
         ("economy", economy(results)),
+        ("answer", answer(results)),
         ("tests", tests(results)),
         ("sheet", [SHEET if (HERE / "contact_sheet.png").is_file() else f"Contact sheet: {NOT_RUN}."]),
         ("memory", memory(results)),
+        ("speed", speed()),
     ):
         replace(HERE / "README.md", mark, lines)
     curve(results, HERE / "economy.png")

@@ -12,110 +12,51 @@ import json
 import pathlib
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from adjax import metrics, tiling
+from adjax import metrics, outcome, tiling
 from adjax.diffusion import noises, schedules
 from adjax.methods.partial_diffusion import drawn, folded
 from adjax.synthesis import batched, one_of, redrawn, synthesis
-from adjax.transforms import tiled
+from adjax.transforms import smoothed, tiled
 from experiments.diffusion import setting
+from experiments.diffusion.setting import Way
+from experiments.diffusion.training import HOW, SHAPE, load, trained
 
 GRID = tiling.Grid(setting.SIDE, setting.STRIDE)
-HOW = setting.chosen()
 BEGAN = time.monotonic()
 SHOWN = 3  # images of each set on the contact sheet
+BATCH_PIXELS = 1 << 22  # of whole images at once
 
 
-@functools.cache
-def load(folder: pathlib.Path, name: str) -> dict[str, np.ndarray]:
-    with np.load(folder / f"{name}.npz") as file:
-        arrays = dict(file)
-    kept = spread(arrays["label"], HOW.images)
-    length = {"train": len(arrays["train"]), "validation": len(arrays["validation"])}
-    rows = {n: np.arange(min(k, HOW.images)) for n, k in length.items()} | {"test": kept}
-    return {n: v[rows.get(n.removesuffix("_size"), kept)] for n, v in arrays.items()}
+class Place(NamedTuple):
+    data: pathlib.Path
+    out: pathlib.Path
 
 
-@functools.cache
-def trained(folder: pathlib.Path, name: str, noise: str, seed: int):
-    """State, and what training took and ended at; kept beside the arrays, for pieces of a later start."""
-    method, path = setting.method(HOW, noise), folder / f"state-{name}-{noise}-{seed}-{HOW.steps}.npz"
-    example = {"image": jnp.zeros((1, setting.SIDE, setting.SIDE, load(folder, name)["train"].shape[-1]))}
-    init = jax.jit(lambda key: method.init(key, example, None))
-    key = jax.random.key(seed, impl="rbg")  # quick to compile
-    if not path.is_file():
-        state, about = train(method, init(key), load(folder, name), seed)
-        np.savez(path, *map(np.asarray, jax.tree.leaves(state)), about=json.dumps(about))
-    with np.load(path) as file:
-        leaves = [jnp.asarray(file[f"arr_{i}"]) for i in range(len(file.files) - 1)]
-        return jax.tree.unflatten(jax.tree.structure(jax.eval_shape(init, key)), leaves), json.loads(str(file["about"]))
+@functools.cache  # one program for all seeds
+def program(name: str, way: Way):
+    method = tiled(setting.method(HOW, name, HOW.updates, way), GRID, setting.RULE, HOW.chunk)
+    return jax.jit((smoothed(method, way.sigma, setting.RULE) if way.sigma else method).score)
 
 
-def train(method, state, arrays: dict[str, np.ndarray], seed: int):
-    images, sizes = jnp.asarray(arrays["train"]), jnp.asarray(arrays["train_size"])
-    update = jax.jit(functools.partial(step, method, HOW.batch), donate_argnums=0)
-    losses, clocks = [], []
-    for number in range(HOW.steps):
-        state, loss = update(state, images, sizes, jax.random.fold_in(jax.random.key(seed), number))
-        losses.append(loss)
-        if number % 100 == 0:
-            print(f"{time.monotonic() - BEGAN:.0f} s", "update", number, float(loss), flush=True)
-        if number in (0, HOW.steps - 1):
-            jax.block_until_ready(state)
-            clocks.append(time.monotonic())
-    values = np.asarray(jax.device_get(losses))
-    return (
-        state,
-        {
-            "parameters": sum(leaf.size for leaf in jax.tree.leaves(state.params)),
-            "train_s": clocks[-1] - clocks[0],  # without the first update, which compiles
-            "loss": [float(values[:10].mean()), float(values[-100:].mean())],
-        },
-    )
-
-
-def step(method, batch: int, state, images, sizes, key):
-    """An update on random crops, flipped at random."""
-    k_row, k_place, k_flip, k_update = jax.random.split(key, 4)
-    rows = jax.random.randint(k_row, (batch,), 0, len(images))
-    room = (sizes[rows] - setting.SIDE + 1).astype(jnp.float32)
-    places = jnp.floor(jax.random.uniform(k_place, (batch, 2)) * room).astype(jnp.int32)
-    crop = jax.vmap(lambda row, at: tiling.cut(images[row], (at[0], at[1]), setting.SIDE))(rows, places)
-    crop = crop.astype(jnp.float32) / 255
-    for axis, flip in zip((1, 2), jax.random.bernoulli(k_flip, shape=(2, batch, 1, 1, 1))):
-        crop = jnp.where(flip, jnp.flip(crop, axis), crop)
-    rows = {"image": crop, "_mask": jnp.ones(batch, bool)}
-    state, scalars = method.phases["train"].update(state, rows, k_update)
-    return state, scalars["loss/total"]
-
-
-def spread(labels: np.ndarray, most: int) -> np.ndarray:
-    """Rows of at most so many images, evenly over good and defective ones."""
-    order = np.argsort(labels, kind="stable")
-    return np.sort(order[np.unique(np.linspace(0, len(order) - 1, min(most, len(order))).round().astype(int))])
-
-
-def scored(method, state, images: np.ndarray, sizes: np.ndarray, batch: int = 32):
-    """Scores, maps f32[h w] at their true sizes, and seconds without compiling."""
-    score = jax.jit(tiled(method, GRID, setting.RULE, HOW.chunk).score)
-    keys = folded_keys(len(images))
-    scores, maps, spent = [], [], 0.0
-    for first in range(-batch, len(images), batch):  # the first batch twice: it compiles
-        begin, start = max(first, 0), time.monotonic()
+def scored(score, state, images: np.ndarray, sizes: np.ndarray):
+    """Scores, and maps f32[h w] at their true sizes."""
+    batch = min(len(images), max(1, BATCH_PIXELS // (images.shape[1] * images.shape[2])))
+    keys, scores, maps = folded_keys(len(images)), [], []
+    for begin in range(0, len(images), batch):
         rows = np.arange(begin, begin + batch)
         real = rows < len(images)
         rows = np.where(real, rows, 0)
         whole = {"image": as_float(images[rows]), "_mask": jnp.asarray(real), "_size": jnp.asarray(sizes[rows])}
         found = jax.device_get(score(state, whole, keys[rows]))
-        if first >= 0:
-            spent += time.monotonic() - start
-            scores += list(found.score[real])
-            maps += [m[: s[0], : s[1]] for m, s in zip(found.map[real], sizes[rows[real]])]
-    return np.array(scores), maps, spent
+        scores += list(found.score[real])
+        maps += [m[: s[0], : s[1]] for m, s in zip(found.map[real], sizes[rows[real]])]
+    return np.array(scores), maps
 
 
 def as_float(images: np.ndarray):
@@ -126,16 +67,16 @@ def folded_keys(number: int):
     return jax.vmap(lambda i: jax.random.fold_in(jax.random.key(5), i))(jnp.arange(number))
 
 
-def tested(folder: pathlib.Path, name: str, noise: str, seed: int) -> dict:
+def tested(place: Place, which: str, name: str, way: Way, seed: int) -> dict:
     """Labels measure; nothing is chosen by them."""
-    state, about = trained(folder, name, noise, seed)
-    arrays, method = load(folder, name), setting.method(HOW, noise)
-    scores, maps, spent = scored(method, state, arrays["test"], arrays["test_size"])
-    found = {"image_auroc": metrics.auroc(scores, arrays["label"]), "images_per_s": len(scores) / spent}
+    state, about = trained(*place, which, name, seed)
+    arrays = load(place.data, which)
+    scores, maps = scored(program(name, way), state, arrays["test"], arrays["test_size"])
+    found = {"image_auroc": metrics.auroc(scores, arrays["label"])}
     if "mask" in arrays:
         masks = [m[: s[0], : s[1]] for m, s in zip(arrays["mask"], arrays["test_size"])]
         found |= pixel_metrics(maps, masks)
-    return {"set": name, "noise": noise, "seed": seed} | about | found
+    return {"set": which, "method": name, "seed": seed, "images": len(scores), "top": way.top} | about | found
 
 
 def pixel_metrics(maps, masks) -> dict:
@@ -143,54 +84,61 @@ def pixel_metrics(maps, masks) -> dict:
     return {what: found[what] for what in ("pixel_ap", "aupro")}
 
 
-def planted(folder: pathlib.Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+@functools.cache
+def planted(data: pathlib.Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Validation images with a scratch, blobs or a stain in each; their sizes and masks."""
-    arrays = load(folder, setting.PLANTED)
+    arrays = load(data, setting.PLANTED)
     plant = batched(redrawn(one_of([synthesis(n) for n in ("scratch", "blob", "stain")])))
     found = jax.device_get(jax.jit(plant)(jax.random.key(0), as_float(arrays["validation"])))
     return np.asarray(found.image), arrays["validation_size"], found.mask
 
 
-def economy(folder: pathlib.Path, noise: str, way: tuple[str, int, int]) -> dict:
+def economy(place: Place, name: str, way: Way, seed: int) -> dict:
     """One way of sampling, on planted defects."""
-    sampler, calls, top = way
-    state, _ = trained(folder, setting.PLANTED, noise, 0)
-    images, sizes, masks = planted(folder)
-    method = setting.method(HOW, noise, sampler, calls, top)
-    _, maps, spent = scored(method, state, images, sizes)
-    about = {"noise": noise, "sampler": sampler, "calls": calls, "top": top, "images": len(images)}
-    return about | pixel_metrics(maps, list(masks)) | {"ms_per_image": 1000 * spent / len(images)}
+    state, _ = trained(*place, setting.PLANTED, name, seed)
+    images, sizes, masks = (part[: way.images] for part in planted(place.data))
+    _, maps = scored(program(name, way), state, images, sizes)
+    about = {"method": name, "way": list(way), "seed": seed, "images": len(images)}
+    return about | pixel_metrics(maps, list(masks))
 
 
-def sheet(folder: pathlib.Path, name: str, noise: str) -> dict[str, np.ndarray]:
-    """Image, x_t, reconstruction, map and truth of some defective test tiles."""
-    state, _ = trained(folder, name, noise, 0)
-    arrays, method = load(folder, name), setting.method(HOW, noise)
+def sheet(place: Place, which: str, name: str) -> dict[str, np.ndarray]:
+    """Image, x_t, reconstruction, map and truth of some tiles with defects, planted ones in cells."""
+    state, _ = trained(*place, which, name, 0)
+    way = setting.PLAIN
+    image, truth = shown(place.data, which)
+    keys = folded_keys(len(image))
+    method = setting.method(HOW, name, HOW.updates, way)
+    found = jax.jit(method.score)(state, {"image": image, "_mask": jnp.ones(len(image), bool)}, keys)
+    schedule = schedules.respaced(schedules.linear(), way.calls, way.top)
+    last = jnp.full(len(image), schedule.steps, jnp.int32)
+    noisy, _ = drawn(schedule, noises.named(name), 2 * image - 1, last, folded(folded(keys, 0), 0))
+    pictures = {"image": image, "noisy": (noisy + 1) / 2, "rebuilt": found.aux["reconstruction"], "map": found.map}
+    return jax.device_get(pictures) | {"truth": truth}
+
+
+def shown(data: pathlib.Path, which: str):
+    """Tiles about defects, and their masks."""
+    if which == setting.PLANTED:
+        images, _, masks = planted(data)
+        return as_float(images[:SHOWN]), masks[:SHOWN]
+    arrays = load(data, which)
     bad = np.flatnonzero(arrays["label"])
-    rows = bad[np.linspace(0, len(bad) - 1, min(SHOWN, len(bad))).astype(int)]
-    images, truths = [], []
-    for row in rows:
-        mask = arrays["mask"][row] if "mask" in arrays else np.zeros(arrays["test"].shape[1:3], bool)
-        where = np.argwhere(mask) if mask.any() else np.array([[setting.SIDE // 2] * 2])
-        y, x = np.clip(np.median(where, 0).astype(int) - setting.SIDE // 2, 0, arrays["test_size"][row] - setting.SIDE)
+    images, masks = [], []
+    for row in bad[np.linspace(0, len(bad) - 1, min(SHOWN, len(bad))).astype(int)]:
+        middle = np.median(np.argwhere(arrays["mask"][row]), 0).astype(int)
+        y, x = np.clip(middle - setting.SIDE // 2, 0, arrays["test_size"][row] - setting.SIDE)
         part = (slice(y, y + setting.SIDE), slice(x, x + setting.SIDE))
         images.append(arrays["test"][row][part])
-        truths.append(mask[part])
-    image, keys = as_float(np.stack(images)), folded_keys(len(rows))
-    found = jax.jit(method.score)(state, {"image": image, "_mask": jnp.ones(len(rows), bool)}, keys)
-    schedule = schedules.respaced(schedules.linear(), setting.CALLS, setting.TOP)
-    last = jnp.full(len(rows), schedule.steps, jnp.int32)
-    noisy, _ = drawn(schedule, noises.named(noise), 2 * image - 1, last, folded(folded(keys, 0), 0))
-    pictures = {"image": image, "noisy": (noisy + 1) / 2, "rebuilt": found.aux["reconstruction"], "map": found.map}
-    return jax.device_get(pictures) | {"truth": np.stack(truths)}
+        masks.append(arrays["mask"][row][part])
+    return as_float(np.stack(images)), np.stack(masks)
 
 
 def memory() -> dict:
     """What the compiled program that scores one image of 1024² by tiles allocates, by the number of tiles at once."""
     example = {"image": jnp.zeros((1, 1024, 1024, 1)), "_mask": jnp.ones(1, bool), "_size": jnp.full((1, 2), 1024)}
-    tile = {"image": jnp.zeros((1, setting.SIDE, setting.SIDE, 1))}
-    method = setting.method(HOW, "simplex")
-    state = jax.eval_shape(lambda key: method.init(key, tile, None), jax.random.key(0))
+    method = setting.method(HOW, "simplex", HOW.updates)
+    state = jax.eval_shape(lambda key: method.init(key, {"image": jnp.zeros((1, *SHAPE))}, None), jax.random.key(0))
     found = {}
     for chunk in (4, 16, 64):
         run = jax.jit(tiled(method, GRID, setting.RULE, chunk).score)
@@ -202,32 +150,49 @@ def memory() -> dict:
     return {"side": 1024, "chunks": found}
 
 
-def about() -> dict:
-    return {
-        "device": jax.devices()[0].device_kind,
-        "jax": jax.__version__,
-        "setting": setting.chosen()._asdict(),
-        "top": setting.TOP,
-        "calls": setting.CALLS,
-    }
+def best(out: pathlib.Path, name: str) -> Way:
+    """By AP on the planted defects of the first seed: one call of the network from any step, maps as they are."""
+    found = [json.loads(path.read_text()) for path in out.glob(f"economy-{name}-*-{setting.SEEDS[0]}.json")]
+    known = {Way(*e["way"]): e["pixel_ap"] for e in found}
+    ways = [way for way in known if way.calls == 1 and way.images > setting.FEW and not way.sigma]
+    return max(ways, key=known.get, default=setting.PLAIN)
 
 
-def pieces(folder: pathlib.Path) -> dict[str, Callable]:
+def pieces(place: Place) -> dict[str, Callable]:
     """By file name, the most wanted first."""
-    ways = lambda noise: {
-        f"economy-{noise}-{'-'.join(map(str, way))}.json": functools.partial(economy, folder, noise, way)
-        for way in HOW.ways
+    planting = lambda ways, seed: {
+        f"economy-{name}-{'-'.join(map(str, way if way.sigma else way[:4]))}-{seed}.json": functools.partial(
+            economy, place, name, way, seed
+        )
+        for way in ways
+        for name in setting.NOISES
     }
-    found = {"memory.json": memory} | ways("simplex")
-    chain = {name: found.pop(name) for name in list(found) if "-ddpm-" in name}  # it takes longest
+    first, *later = setting.SEEDS
+    found = {"memory.json": memory} | planting(HOW.ways, first)
+    found |= sheets(place, setting.PLANTED) | tests(place, setting.PLANTED, first) | tests(place, "kolektor_sdd", first)
+    found |= sheets(place, "kolektor_sdd") | planting(HOW.costly, first)
+    for seed in later:
+        found |= planting(HOW.ways, seed) | tests(place, setting.PLANTED, seed) | tests(place, "kolektor_sdd", seed)
     for seed in setting.SEEDS:
-        for name in setting.SETS:
-            for noise in setting.NOISES:
-                found[f"test-{name}-{noise}-{seed}.json"] = functools.partial(tested, folder, name, noise, seed)
-                if seed == 0:
-                    found[f"sheet-{name}-{noise}.npz"] = functools.partial(sheet, folder, name, noise)
-        found |= chain | ways("gaussian")
+        found |= tests(place, "filaments", seed)
     return found
+
+
+def sheets(place: Place, which: str) -> dict[str, Callable]:
+    return {f"sheet-{which}-{name}.npz": functools.partial(sheet, place, which, name) for name in setting.NOISES}
+
+
+def tests(place: Place, which: str, seed: int) -> dict[str, Callable]:
+    """Of the noises at the step that both share, and each at the best one of its own."""
+
+    def test(name: str, own: bool) -> dict:
+        return tested(place, which, name, best(place.out, name) if own else setting.PLAIN, seed) | {"own": own}
+
+    runs = [(name, own) for name in setting.NOISES for own in (False, True)] + [(n, False) for n in setting.OTHERS]
+    return {
+        f"test-{which}-{name}-{'best' if own else 'plain'}-{seed}.json": functools.partial(test, name, own)
+        for name, own in runs
+    }
 
 
 def main() -> None:
@@ -237,8 +202,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=float("inf"))
     a = parser.parse_args()
     a.out.mkdir(parents=True, exist_ok=True)
-    (a.out / "about.json").write_text(json.dumps(about()))
-    for name, make in pieces(a.data).items():
+    jax.config.update("jax_compilation_cache_dir", str(a.out.absolute() / "compiled"))
+    (a.out / "about.json").write_text(json.dumps({"setting": HOW._asdict(), "versions": outcome.versions()}))
+    for name, make in pieces(Place(a.data, a.out)).items():
         path = a.out / name
         if path.is_file():
             continue

@@ -2,7 +2,8 @@
 
 python -m experiments.diffusion.prepare --root=DIR --out=runs/diffusion/data
 
-DIR holds kolektor_sdd/; the ELPV cells come from their package and are resized to 128 px. A file that exists is left.
+DIR holds kolektor_sdd/; the ELPV cells come from their package and are resized to 128 px, the filaments are generated.
+A file that exists is left.
 """
 
 import argparse
@@ -20,12 +21,11 @@ from experiments.diffusion import setting
 
 def arrays(name: str, root: pathlib.Path) -> dict[str, np.ndarray]:
     """Of each split u8[n h w c] padded to one size, i32[n 2] true sizes; of the test images labels and masks too."""
-    elpv = name.startswith("elpv")
-    where = {"dataset": "elpv", "category": "mono"} if elpv else {"dataset": "folder", "root": str(root / name)}
+    where = setting.SETS[name] | ({"root": str(root / name)} if setting.SETS[name]["dataset"] == "folder" else {})
     splits = data.load(
         **{"root": None, "category": "", "calibration": 0.0, "validation": 0.2, "seed": 0} | where
     ).splits
-    side = (setting.SIDE, setting.SIDE) if elpv else None
+    side = (setting.SIDE, setting.SIDE) if where["dataset"] == "elpv" else None
     view = View(size=side, tile=None, crops=1, channels=None, range=None, augment=())
     found: dict[str, np.ndarray] = {}
     for split in ("train", "validation", "test"):

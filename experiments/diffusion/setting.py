@@ -3,45 +3,70 @@
 import os
 from typing import Any, NamedTuple
 
-import optax
-
 from adjax import optim
+from adjax.config import EVAL40
 from adjax.methods.anoddpm import anoddpm
+from adjax.methods.conv_ae import conv_ae
+from adjax.methods.vae import vae
 from adjax.types import Method
 
 SIDE, STRIDE, RULE = 128, 128, "top:0.0005"  # tiles that only touch
-TOP, CALLS = 200, 5  # of a test image, whatever the noise
-SETS, NOISES, SEEDS = ("elpv_mono", "kolektor_sdd"), ("simplex", "gaussian"), (0, 1, 2)
-PLANTED = SETS[0]  # whose validation images get planted defects
+TOP = 200  # the step that images are diffused to, where nothing else is said
+SETS = {  # in the order in which they are run; a folder's root is given on the command line
+    "elpv_mono": {"dataset": "elpv", "category": "mono"},
+    "kolektor_sdd": {"dataset": "folder"},
+    "filaments": {"dataset": "filaments", **EVAL40},
+}
+NOISES, OTHERS, SEEDS = ("simplex", "gaussian"), ("conv_ae_ssim", "vae"), (0, 1, 2)
+PLANTED = "elpv_mono"  # whose validation images get planted defects
+
+
+class Way(NamedTuple):
+    """Of sampling; `images` is how many planted ones it is measured on at most, `sigma` px blur the map."""
+
+    sampler: str
+    calls: int
+    top: int
+    images: int = 1000
+    sigma: float = 0.0
+
+
+PLAIN = Way("ddim", 1, TOP)
+FEW = 16  # planted images for the full chain, and for one call beside it
 
 
 class Setting(NamedTuple):
     unet: dict[str, Any]
-    steps: int
+    updates: int  # of the diffusions; the others get as many processor seconds
     batch: int
-    ways: tuple[tuple[str, int, int], ...]  # sampler, calls of the network, top
+    ways: tuple[Way, ...]
+    costly: tuple[Way, ...]  # for one seed
     images: int  # at most so many of each split
     chunk: int  # tiles scored at once
 
 
 FULL = Setting(
     unet={"features": (32, 64), "blocks": 0, "attention": (), "heads": 0, "patch": 4},
-    steps=300,
+    updates=400,
     batch=8,
     ways=(
-        *(("ddim", calls, TOP) for calls in (1, 2, 5, 10)),
-        *(("dpm_solver", calls, TOP) for calls in (2, 5, 10)),
-        *(("ddim", CALLS, top) for top in (50, 100, 300)),
-        ("ddpm", TOP, TOP),
+        PLAIN,
+        *(Way("ddim", 1, top) for top in (10, 25, 50, 100, 300, 500)),
+        *(Way("ddim", calls, TOP) for calls in (2, 5, 10)),
+        *(Way("dpm_solver", calls, TOP) for calls in (2, 5, 10)),
+        *(Way("ddim", 5, top) for top in (50, 100, 300)),
+        *(Way("ddim", 1, top, sigma=2.0) for top in (10, 25, 50, 100, 200)),
     ),
+    costly=(Way("ddim", 1, TOP, FEW), Way("ddpm", TOP, TOP, FEW)),
     images=1000,
     chunk=16,
 )
 TEST = Setting(
     unet={"features": (8,), "blocks": 0, "attention": (), "heads": 0, "patch": 4},
-    steps=3,
+    updates=3,
     batch=2,
-    ways=(("ddim", 1, TOP), ("dpm_solver", 2, TOP)),
+    ways=(PLAIN, Way("dpm_solver", 2, TOP)),
+    costly=(),
     images=4,
     chunk=4,
 )
@@ -51,14 +76,11 @@ def chosen() -> Setting:
     return TEST if os.environ.get("MODE") == "test" else FULL
 
 
-def method(setting: Setting, noise: str, sampler: str = "ddim", calls: int = CALLS, top: int = TOP) -> Method:
-    """The trained state is the same for all ways of sampling."""
-    return anoddpm(
-        tx=optimizer(setting), unet=setting.unet, noise=noise, sampler=sampler, calls=calls, top=top, rule=RULE
-    )
-
-
-def optimizer(setting: Setting) -> optax.GradientTransformation:
-    return optim.optimizer(
-        steps=setting.steps, name="adamw", learning_rate=1e-3, schedule="cosine", warmup=1, clip_norm=1.0
-    )
+def method(setting: Setting, name: str, updates: int, way: Way = PLAIN) -> Method:
+    """A noise, or one of the others; the trained state is the same for all ways of sampling."""
+    tx = optim.optimizer(steps=updates, name="adamw", learning_rate=1e-3, schedule="cosine", warmup=1, clip_norm=1.0)
+    if name == "conv_ae_ssim":
+        return conv_ae(tx=tx, loss="ssim", rule=RULE)
+    if name == "vae":
+        return vae(tx=tx, warmup=50, rule=RULE)
+    return anoddpm(tx=tx, unet=setting.unet, noise=name, sampler=way.sampler, calls=way.calls, top=way.top, rule=RULE)

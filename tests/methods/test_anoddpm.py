@@ -12,6 +12,8 @@ import pytest
 from adjax.methods.anoddpm import anoddpm
 from adjax.methods.partial_diffusion import network
 from adjax.nets.unet import UNet
+from adjax.tiling import Grid
+from adjax.transforms import tiled
 from adjax.types import UserError
 
 SMALL = {"unet": {"features": (8,), "blocks": 0, "attention": (), "heads": 0, "patch": 4}}
@@ -57,6 +59,23 @@ def test_draws_differ_and_their_mean_is_the_map():
     assert not np.allclose(single, mean)
     assert single.mean() == pytest.approx(mean.mean(), rel=0.1)
     assert single.std() > 1.5 * mean.std()
+
+
+def test_a_large_image_is_diffused_tile_by_tile_in_the_memory_of_a_few_tiles():
+    """Each tile with its own randomness; of 1024² only the image and its sums of maps are held beside the tiles."""
+    method, _, _ = fresh(noise="gaussian", calls=1, top=50)
+    side, chunk = matrix.SIDE, 2
+    score = jax.jit(tiled(method, Grid(side, side), "max", chunk).score)
+    key, large = jax.random.split(jax.random.key(5), 1), np.zeros((1, 1024, 1024, 1), np.float32)
+    tiles = matrix.normals(4, seed=0)
+    large[0, :side] = np.concatenate([*tiles, *np.zeros((28, side, side, 1), np.float32)], axis=1)
+    rows = {"image": jnp.asarray(large), "_mask": jnp.ones(1, bool)}
+    program = score.lower(state(), rows, key).compile()
+    found = program(state(), rows, key).map[0, :side, : 4 * side]
+    keys = jax.vmap(lambda number: jax.random.fold_in(key[0], number))(jnp.arange(4))
+    alone = jax.jit(method.score)(state(), {"image": jnp.asarray(tiles), "_mask": jnp.ones(4, bool)}, keys).map
+    np.testing.assert_allclose(found, np.concatenate(list(alone), axis=1), rtol=1e-4, atol=1e-6)
+    assert program.memory_analysis().temp_size_in_bytes < 2 * large.nbytes  # all 1,024 tiles at once take 6 times
 
 
 def test_the_published_network_is_the_default():

@@ -7,7 +7,15 @@ import pytest
 from flax import linen as nn
 from jax import lax
 
-from adjax.nets.conv import NARROW, DoublingConvTranspose, HalvingConv, doubling_conv_transpose, halving_conv
+from adjax.nets.conv import (
+    NARROW,
+    WIDE,
+    DoublingConvTranspose,
+    HalvingConv,
+    doubling_conv_transpose,
+    halving_conv,
+    wide_conv,
+)
 
 PAIRS = {
     "halving": (HalvingConv, lambda f: nn.Conv(f, (4, 4), (2, 2), padding=1)),
@@ -50,3 +58,19 @@ def test_the_gradient_dilates_no_operand(convolve):
 def _dilates(convolve) -> bool:
     gradient = jax.grad(lambda x, kernel: convolve(x, kernel).sum())
     return "lhs_dilate = [2" in jax.jit(gradient).lower(jnp.zeros((1, 4, 4, 4)), jnp.zeros((4, 4, 4, 4))).as_text()
+
+
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_a_wide_convolution_by_rows_equals_flax(dilation):
+    """Values and gradients; on the CPU no convolution is left of it."""
+    settings = {"padding": "VALID", "kernel_dilation": dilation}
+    plain, rows = (nn.Conv(3, (4, 3), conv_general_dilated=how, **settings) for how in (None, wide_conv))
+    x = jax.random.normal(jax.random.key(0), (2, 9, 8, WIDE))
+    variables = jax.jit(plain.init)(jax.random.key(1), x)
+    loss = lambda layer: lambda v, x: (jnp.tanh(layer.apply(v, x)) ** 2).sum()
+    runs = [jax.jit(jax.value_and_grad(loss(layer), argnums=(0, 1))) for layer in (plain, rows)]
+    found = [run(variables, x) for run in runs]
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), *found)
+    if jax.default_backend() == "cpu":
+        left = ["stablehlo.convolution" in run.lower(variables, x).as_text() for run in runs]
+        assert left == [True, False]

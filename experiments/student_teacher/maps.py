@@ -1,0 +1,74 @@
+"""Anomaly maps of a defective image by every method that was run on it: a row for each data set, image and truth first.
+
+python -m experiments.student_teacher.maps --runs=runs/student_teacher
+
+Shown is the middle one of a set's defective test images. A map is drawn from its 1 % quantile to its maximum.
+"""
+
+import argparse
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from PIL import Image, ImageDraw
+
+from adjax import config as cfg
+from adjax.report.panels import colour
+from adjax.trained import restore
+from adjax.types import Info
+from experiments.reconstruction.contact_sheet import BAR, shown, shown_image
+from experiments.student_teacher import recipe
+
+HERE = pathlib.Path(__file__).parent
+SIDE = 192  # px of a picture
+
+
+def pictures(runs: pathlib.Path, data: str) -> dict[str, np.ndarray]:
+    """Image, truth and maps by name: u8[h w 3]; none where nothing was run."""
+    found: dict[str, np.ndarray] = {}
+    for method in recipe.METHODS:
+        workdir = runs / f"{data}-{method}-0"
+        if not (workdir / "results.json").is_file():
+            continue
+        trained = restore(workdir, None, {})
+        image, mask = shown_image(trained.config)
+        if not found:
+            found["image"] = shown(image)
+            found["truth"] = shown(np.full((*image.shape[:2], 1), 0.5) if mask is None else mask[..., None] * 1.0)
+        made = cfg.make_method(
+            trained.config, Info(trained.meta["counts"], trained.config.fit.steps.to_dict(), 1), restored=True
+        )
+        batch = {"image": jnp.asarray(image[None]), "_mask": jnp.ones(1, bool)}
+        anomaly_map = np.asarray(
+            jax.jit(made.score)(trained.state, batch, jax.random.split(jax.random.key(0), 1)).map[0]
+        )
+        found[method] = colour(anomaly_map, (float(np.quantile(anomaly_map, 0.01)), float(anomaly_map.max())))
+    return found
+
+
+def strip(data: str, found: dict[str, np.ndarray]) -> np.ndarray:
+    """As wide as all methods: what was not run is left grey."""
+    names = ("image", "truth", *recipe.METHODS)
+    sheet = Image.new("RGB", (SIDE * len(names), SIDE + BAR), "white")
+    draw = ImageDraw.Draw(sheet)
+    for i, name in enumerate(names):
+        picture = Image.fromarray(found.get(name, np.full((1, 1, 3), 230, np.uint8))).resize((SIDE, SIDE))
+        sheet.paste(picture, (SIDE * i, BAR))
+        draw.text((SIDE * i + 4, 1), f"{data}: {name}" if i == 0 else name, fill="black")
+    return np.asarray(sheet)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=pathlib.Path, default=pathlib.Path("runs/student_teacher"))
+    parser.add_argument("--out", type=pathlib.Path, default=HERE / "maps.png")
+    flags = parser.parse_args()
+    strips = {data: pictures(flags.runs, data) for data in recipe.DATA}
+    Image.fromarray(np.concatenate([strip(data, found) for data, found in strips.items() if found])).save(
+        flags.out, optimize=True
+    )
+
+
+if __name__ == "__main__":
+    main()
