@@ -56,7 +56,7 @@ def main() -> None:
         by_shape = {"x".join(map(str, s)): costs(method, s) for s in sorted(set(recipe.SHAPES.values()))}
         for number, kind in enumerate(KINDS):
             new = {shape: round(both[number], 5) for shape, both in by_shape.items()}
-            found[kind] = {method: new} | found[kind]  # what a table was made with stays
+            found[kind].setdefault(method, new)  # what a table was made with stays
             print(method, kind, found[kind][method], flush=True)
         path.write_text(json.dumps(found, indent=1) + "\n")
 
