@@ -139,13 +139,15 @@ def speed() -> list[str]:
     lines = ["", row(head), "|---" * len(head) + "|"]
     for way in dict.fromkeys(tuple(r["way"]) for r in rows):
         of = {r["method"]: r for r in rows if tuple(r["way"]) == way}
-        cells = [
-            f"{of[name]['s'] * (1024 / of[name]['side']) ** 2:.2f}"
-            + ("" if of[name]["side"] == 1024 else f" (from {of[name]['side']}²)")
-            for name in setting.NOISES
-        ]
-        lines.append(row([way[0], str(way[1]), *cells]))
+        lines.append(row([way[0], str(way[1]), *(whole_image(of.get(name)) for name in setting.NOISES)]))
     return [*lines, ""]
+
+
+def whole_image(found: dict | None) -> str:
+    if found is None:
+        return NOT_RUN
+    seconds = f"{found['s'] * (1024 / found['side']) ** 2:.2f}"
+    return seconds if found["side"] == 1024 else f"{seconds} (from {found['side']}²)"
 
 
 def where(results: dict) -> list[str]:

@@ -40,15 +40,20 @@ def seconds(name: str, way: Way, side: int) -> float:
 
 
 def main() -> None:
-    found = []
+    """Goes on where it was stopped; without speed.json it begins anew."""
+    path = HERE / "speed.json"
+    found = json.loads(path.read_text())["rows"] if path.is_file() and not TEST else []
     for name in setting.NOISES:
         for way in WAYS[1:2] if TEST else WAYS:
             side = setting.SIDE if TEST else 512 if way.calls > 10 else 1024
-            found.append({"method": name, "way": list(way[:3]), "side": side, "s": seconds(name, way, side)})
+            about = {"method": name, "way": list(way[:3]), "side": side}
+            if any(about.items() <= row.items() for row in found):
+                continue
+            found.append(about | {"s": seconds(name, way, side)})
             print(found[-1], flush=True)
-    if not TEST:
-        text = json.dumps({"versions": outcome.versions(), "cores": os.cpu_count(), "rows": found}, indent=1)
-        (HERE / "speed.json").write_text(text + "\n")
+            if not TEST:
+                text = json.dumps({"versions": outcome.versions(), "cores": os.cpu_count(), "rows": found}, indent=1)
+                path.write_text(text + "\n")
 
 
 if __name__ == "__main__":
