@@ -1,6 +1,6 @@
 """Gaussians, one at each place, from batches: moments merged as Chan et al. (1979) do, never raw sums.
 
-Axes: b batch, p places, n vectors, k components, d dimensions, e dimensions.
+Axes: b batch, p places, i grid height, j grid width, c channels, n vectors, k components, d and e dimensions.
 """
 
 from typing import NamedTuple
@@ -8,12 +8,13 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from adjax.fitted.components import components
 from adjax.types import UserError
 
 HIGHEST = jax.lax.Precision.HIGHEST
+SMALLEST = 1e-6  # of a deviation: what never varies
 
 
 class Moments(NamedTuple):
@@ -40,10 +41,16 @@ def merge(moments: Moments, x: Float[Array, "b p d"], weight: Float[Array, "b p"
     return Moments(total, moments.mean + share[:, None] * shift, moments.scatter + scatter + between)
 
 
-def standard(moments: Moments, smallest: float = 1e-6) -> tuple[Float[Array, "p"], Float[Array, "p"]]:
-    """Mean and (biased) standard deviation at each place, of the first dimension; for what never varies `smallest`."""
+def merge_channels(moments: Moments, x: Float[Array, "b i j c"], real: Bool[Array, "b i j"]) -> Moments:
+    """Of every channel by itself, `c` places of one dimension, over the places of images that are `real`."""
+    rows = x.reshape(-1, x.shape[-1], 1)
+    return merge(moments, rows, jnp.broadcast_to(real.reshape(-1, 1), rows.shape[:2]).astype(jnp.float32))
+
+
+def standardised(moments: Moments, x: Float[Array, "b i j c"]) -> Float[Array, "b i j c"]:
+    """By `merge_channels`'s means and (biased) standard deviations, at least SMALLEST."""
     deviation = jnp.sqrt(moments.scatter[:, 0, 0] / jnp.maximum(moments.count, 1))
-    return moments.mean[:, 0], jnp.maximum(deviation, smallest)
+    return (x - moments.mean[None, None, None, :, 0]) / jnp.maximum(deviation, SMALLEST)[None, None, None]
 
 
 def whitening(moments: Moments, epsilon: float) -> Float[np.ndarray, "p d e"]:

@@ -89,15 +89,12 @@ def efficient_ad(
         features = teacher.apply(state.teacher, normalise(batch["image"]))
         real, left = first_pass(state.left[0], batch)
         wanted = counted(batch, features.shape[1:3], margin) & real[:, None, None]
-        weight = jnp.broadcast_to(wanted.reshape(-1, 1), (wanted.size, d)).astype(jnp.float32)
-        moments = gaussian.merge(state.moments, features.reshape(-1, d, 1), weight)
+        moments = gaussian.merge_channels(state.moments, features, wanted)
         return state._replace(moments=moments, left=state.left.at[0].set(left)), {"patches": moments.count[0]}
 
     def describe(state: State, image: Float[Array, "b h w c"]) -> Float[Array, "b i j d"]:
         """The teacher's descriptions, standardised by channel."""
-        mean, deviation = gaussian.standard(state.moments)
-        found = teacher.apply(state.teacher, normalise(image))
-        return (found - mean[None, None, None]) / deviation[None, None, None]
+        return gaussian.standardised(state.moments, teacher.apply(state.teacher, normalise(image)))
 
     def terms(params, stats, batch: Batch, key: Key, state: State):
         image, b = batch["image"], len(batch["image"])

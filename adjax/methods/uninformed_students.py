@@ -119,19 +119,17 @@ def uninformed_students(
     def observe(state: State, batch: Batch, key: Key):
         del key
         real, left = first_pass(state.left[0], batch)
-        weight = (counted(batch, stride) & real[:, None, None]).reshape(-1, 1).astype(jnp.float32)
+        places = counted(batch, stride) & real[:, None, None]
         image, moments = normalise(batch["image"]), {}
         for size in sizes:
-            found = taught(state, size, padded(image, size, stride)).reshape(-1, d, 1)
-            before = state.moments[f"patch_{size}"]
-            moments[f"patch_{size}"] = gaussian.merge(before, found, jnp.broadcast_to(weight, found.shape[:2]))
+            found = taught(state, size, padded(image, size, stride))
+            moments[f"patch_{size}"] = gaussian.merge_channels(state.moments[f"patch_{size}"], found, places)
         state = state._replace(moments=moments, left=state.left.at[0].set(left))
         return state, {"patches": moments[f"patch_{sizes[0]}"].count[0]}
 
     def wanted(state: State, size: int, x: Float[Array, "b h2 w2 3"]) -> Float[Array, "b i j d"]:
         """The teacher's descriptions, standardised by component."""
-        mean, deviation = gaussian.standard(state.moments[f"patch_{size}"])
-        return (taught(state, size, x) - mean[None, None, None]) / deviation[None, None, None]
+        return gaussian.standardised(state.moments[f"patch_{size}"], taught(state, size, x))
 
     def answers(params, size: int, x: Float[Array, "b h2 w2 3"]) -> Float[Array, "m b i j d"]:
         return vmapped(lambda one, x: nets[size].apply({"params": one}, x))(params[f"patch_{size}"], x)
@@ -166,17 +164,13 @@ def uninformed_students(
 
     def calibrate(state: State, batch: Batch, key: Key):
         del key
-        found = maps(state, batch)
         real, left = first_pass(state.left[1], batch)
-        weight = (counted(batch, stride) & real[:, None, None]).reshape(-1, 1).astype(jnp.float32)
-        rows = found.reshape(-1, found.shape[-1], 1)
-        moments = gaussian.merge(state.maps, rows, jnp.broadcast_to(weight, rows.shape[:2]))
+        moments = gaussian.merge_channels(state.maps, maps(state, batch), counted(batch, stride) & real[:, None, None])
         return state._replace(maps=moments, left=state.left.at[1].set(left)), {"patches": moments.count[0]}
 
     def score_images(state: State, batch: Batch, keys) -> Prediction:
         del keys
-        mean, deviation = gaussian.standard(state.maps)
-        normal = (maps(state, batch) - mean[None, None, None]) / deviation[None, None, None]
+        normal = gaussian.standardised(state.maps, maps(state, batch))
         # Error and variance of a patch size add up, patch sizes have their mean.
         anomaly_map = spread(normal.sum(-1) / len(sizes), batch["image"].shape[1:3], stride)
         return Prediction(pool(anomaly_map, rule, valid_pixels(batch)), anomaly_map)

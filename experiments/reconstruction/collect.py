@@ -13,9 +13,8 @@ HERE = pathlib.Path(__file__).parent
 METRICS = {"image_auroc": "image AUROC", "pixel_ap": "pixel AP", "aupro": "AUPRO"}
 
 
-def runs_of(results: dict, method: str, data: str | None = None) -> list[dict]:
-    wanted = [f"{method}@{name}" for name in ([data] if data else recipe.DATA)]
-    return [run for run in results["runs"] if run["name"] in wanted]
+def runs_of(results: dict, method: str, data: str) -> list[dict]:
+    return [run for run in results["runs"] if run["name"] == f"{method}@{data}"]
 
 
 def quality(results: dict) -> list[str]:
