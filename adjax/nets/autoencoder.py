@@ -8,7 +8,8 @@ import math
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from adjax.nets.conv import DoublingConvTranspose, HalvingConv
+from adjax.nets.conv import Conv
+from adjax.nets.halving import DoublingConvTranspose, HalvingConv
 from adjax.types import UserError
 
 Layer = tuple[int, int]  # features, kernel: 4 halves (doubles) the side, 3 keeps it
@@ -68,7 +69,7 @@ class Encoder(nn.Module):
         for number, (features, kernel) in enumerate(ENCODER[:2] + (HALF,) * halvings + ENCODER[2:]):
             features, name = _scaled(features, self.width), f"Conv_{number}"
             halves = kernel == 4
-            layer = HalvingConv(features, name=name) if halves else nn.Conv(features, (3, 3), padding=1, name=name)
+            layer = HalvingConv(features, name=name) if halves else Conv(features, (3, 3), padding=1, name=name)
             x = _activate(layer(x), self.dropout, train)
         return nn.Dense(self.latent)(x if self.spatial else x.reshape(x.shape[0], -1))
 
@@ -94,7 +95,7 @@ class Decoder(nn.Module):
         x = _activate(x, self.dropout, train)
         for features, kernel in DECODER[:-1] + (HALF,) * halvings + DECODER[-1:]:
             features = _scaled(features, self.width)
-            layer = DoublingConvTranspose(features) if kernel == 4 else nn.Conv(features, (3, 3), padding=1)
+            layer = DoublingConvTranspose(features) if kernel == 4 else Conv(features, (3, 3), padding=1)
             x = _activate(layer(x), self.dropout, train)
         return DoublingConvTranspose(channels)(x)
 

@@ -6,6 +6,7 @@ Axes: b batch, h height, w width, c channels, f features.
 from flax import linen as nn
 from jaxtyping import Array, Float
 
+from adjax.nets.conv import Conv
 from adjax.types import UserError
 
 
@@ -24,7 +25,7 @@ class ConvNorm(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"], train: bool) -> Float[Array, "b h2 w2 f"]:
         sides = x.ndim - 2  # two for images, three for video
-        x = nn.Conv(self.features, (self.kernel,) * sides, self.stride, padding=(self.kernel - 1) // 2)(x)
+        x = Conv(self.features, (self.kernel,) * sides, self.stride, padding=(self.kernel - 1) // 2)(x)
         x = nn.BatchNorm(use_running_average=not train, momentum=0.9)(x)
         return nn.leaky_relu(x, self.slope)
 

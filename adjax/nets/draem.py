@@ -8,6 +8,7 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from adjax.nets.blocks import ConvNorm, check_sides
+from adjax.nets.conv import Conv
 from adjax.nets.patches import corners
 
 BASE = 64  # features of the discriminative network's first level
@@ -49,7 +50,7 @@ class Reconstructive(nn.Module):
             x = ConvNorm(x.shape[-1])(doubled(x), train)
             x = ConvNorm(x.shape[-1])(x, train)
             x = ConvNorm(self.features[max(level - 1, 0)])(x, train)
-        return nn.Conv(channels, (3, 3), padding=1)(x)
+        return Conv(channels, (3, 3), padding=1)(x)
 
 
 class Discriminative(nn.Module):
@@ -64,7 +65,7 @@ class Discriminative(nn.Module):
             features = self.features[max(level - 1, 0)]
             x = jnp.concatenate([ConvNorm(features)(doubled(x), train), skips[level]], axis=-1)
             x = ConvNorm(features)(ConvNorm(features)(x, train), train)
-        return nn.Conv(2, (3, 3), padding=1)(x)
+        return Conv(2, (3, 3), padding=1)(x)
 
 
 def encode(x: Float[Array, "b h w c"], features: tuple[int, ...], train: bool) -> list[Array]:

@@ -16,6 +16,7 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from adjax.nets.blocks import rounded_to_8
+from adjax.nets.conv import Conv
 from adjax.nets.depthwise import DepthwiseConv
 from adjax.nets.taps import Tap, Window, collect
 
@@ -62,7 +63,7 @@ class EfficientNetLite(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "b h w 3"], train: bool = False) -> dict[str, Array]:
         norm = partial(nn.BatchNorm, use_running_average=not train, momentum=0.9, epsilon=1e-3)
-        conv = lambda f, k, s, name: nn.Conv(f, (k, k), s, padding="SAME", use_bias=False, name=name)
+        conv = lambda f, k, s, name: Conv(f, (k, k), s, padding="SAME", use_bias=False, name=name)
         stages = [("stem", lambda x: nn.relu6(norm(name="bn0")(conv(STEM, 3, 2, "conv_stem")(x))))]
         first = 0
         for number, shapes in enumerate(plan(self.width, self.depth), 1):
@@ -90,11 +91,11 @@ class InvertedResidual(nn.Module):
         norm = partial(nn.BatchNorm, use_running_average=not train, momentum=0.9, epsilon=1e-3)
         y = x
         if expansion > 1:
-            y = nn.Conv(x.shape[-1] * expansion, (1, 1), use_bias=False, name="expand_conv")(y)
+            y = Conv(x.shape[-1] * expansion, (1, 1), use_bias=False, name="expand_conv")(y)
             y = nn.relu6(norm(name="bn0")(y))
         y = DepthwiseConv(kernel, stride, same=True, name="depthwise_conv")(y)
         y = nn.relu6(norm(name="bn1")(y))
-        y = norm(name="bn2")(nn.Conv(features, (1, 1), use_bias=False, name="project_conv")(y))
+        y = norm(name="bn2")(Conv(features, (1, 1), use_bias=False, name="project_conv")(y))
         return x + y if x.shape == y.shape else y
 
 

@@ -13,7 +13,7 @@ from flax import linen as nn
 from flax import traverse_util
 from jaxtyping import Array, Float
 
-from adjax.nets.conv import wide_conv
+from adjax.nets.conv import Conv
 from adjax.types import Key
 
 he_normal = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
@@ -46,7 +46,5 @@ def plain_conv(
     sides = (kernel, kernel) if isinstance(kernel, int) else kernel
     limit = 1 / math.sqrt(math.prod(sides) * x.shape[-1])
     start = lambda key, shape, dtype: jax.random.uniform(key, shape, dtype, -limit, limit)
-    # Padded beforehand: of a convolution that pads, XLA's CPU backend computes the gradient up to 30 times slower.
-    x = jnp.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
     settings = {"kernel_dilation": dilation, "kernel_init": start, "bias_init": start, "name": name}
-    return nn.Conv(features, sides, stride, "VALID", conv_general_dilated=wide_conv, **settings)(x)
+    return Conv(features, sides, stride, padding, **settings)(x)

@@ -8,7 +8,8 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from adjax.nets.blocks import ConvNorm, check_sides
-from adjax.nets.conv import DoublingConvTranspose
+from adjax.nets.conv import Conv
+from adjax.nets.halving import DoublingConvTranspose
 
 FEATURES = (64, 128, 256, 512, 512)
 
@@ -36,4 +37,4 @@ class InpaintingUNet(nn.Module):
             x = jnp.concatenate([DoublingConvTranspose(features)(x), skip], axis=-1)
             x = ConvNorm(features)(x, train)
             x = ConvNorm(features)(x, train)
-        return nn.Conv(self.channels, (3, 3), padding=1)(x)
+        return Conv(self.channels, (3, 3), padding=1)(x)

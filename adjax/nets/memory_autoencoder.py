@@ -10,7 +10,7 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from adjax.nets.blocks import ConvNorm, check_sides, scaled
-from adjax.nets.conv import DoublingConvTranspose
+from adjax.nets.halving import DoublingConvTranspose
 from adjax.types import UserError
 
 FEATURES = (96, 128, 256, 256)

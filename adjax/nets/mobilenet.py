@@ -14,6 +14,7 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from adjax.nets.blocks import rounded_to_8
+from adjax.nets.conv import Conv
 from adjax.nets.depthwise import DepthwiseConv
 from adjax.nets.taps import Tap, Window, collect
 
@@ -98,7 +99,7 @@ class MobileNet(nn.Module):
 
     def _conv(self, x: Float[Array, "b h w c"], features: int, kernel: int, stride: int, number: int, train: bool):
         name = f"features_{number}"
-        x = nn.Conv(features, (kernel,) * 2, stride, padding=kernel // 2, use_bias=False, name=f"{name}_0")(x)
+        x = Conv(features, (kernel,) * 2, stride, padding=kernel // 2, use_bias=False, name=f"{name}_0")(x)
         return self.shape.activation(_norm(train, self.shape.epsilon, f"{name}_1")(x))
 
     def _classifier(self, x: Float[Array, "b c"]) -> Float[Array, "b f"]:
@@ -122,7 +123,7 @@ class Block(nn.Module):
     def __call__(self, x: Float[Array, "b h w c"], train: bool) -> Float[Array, "b h2 w2 f"]:
         kernel, inner, features, stride, squeeze, activation = self.shape
         norm = lambda name: _norm(train, self.epsilon, f"{self.prefix}_{name}")
-        conv = lambda f, name: nn.Conv(f, (1, 1), use_bias=False, name=f"{self.prefix}_{name}")
+        conv = lambda f, name: Conv(f, (1, 1), use_bias=False, name=f"{self.prefix}_{name}")
         y, part = x, 0
         if inner != x.shape[-1]:
             y = activation(norm("0_1")(conv(inner, "0_0")(y)))
@@ -140,7 +141,7 @@ class Block(nn.Module):
 
     def _weights(self, y: Float[Array, "b h w c"], part: int) -> Float[Array, "b 1 1 c"]:
         squeezed = rounded_to_8(y.shape[-1] // 4)
-        dense = lambda f, name: nn.Conv(f, (1, 1), name=f"{self.prefix}_{part}_{name}")
+        dense = lambda f, name: Conv(f, (1, 1), name=f"{self.prefix}_{part}_{name}")
         mean = y.mean((1, 2), keepdims=True)
         return nn.hard_sigmoid(dense(y.shape[-1], "fc2")(nn.relu(dense(squeezed, "fc1")(mean))))
 

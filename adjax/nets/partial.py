@@ -9,6 +9,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from adjax.nets.blocks import check_sides
+from adjax.nets.conv import Conv
 
 FEATURES = (64, 128, 256, 512)  # of the encoder: the first four of the published eight, for tiles instead of 512 px
 KERNELS = (7, 5, 5)  # of the encoder's first layers; 3 of the others
@@ -31,7 +32,7 @@ class PartialConv(nn.Module):
         self, x: Float[Array, "b h w c"], mask: Float[Array, "b h w c"]
     ) -> tuple[Float[Array, "b h2 w2 f"], Float[Array, "b h2 w2 1"]]:
         k, s, pad = self.kernel, self.stride, self.kernel // 2
-        y = nn.Conv(self.features, (k, k), s, padding=pad, use_bias=False)(jnp.where(mask > 0, x, 0.0))
+        y = Conv(self.features, (k, k), s, padding=pad, use_bias=False)(jnp.where(mask > 0, x, 0.0))
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         share = mask.mean(-1, keepdims=True)  # of the channels that are known
         padding = ((0, 0), (pad, pad), (pad, pad), (0, 0))
@@ -73,7 +74,7 @@ class PartialUNet(nn.Module):
             x = nn.leaky_relu(nn.BatchNorm(use_running_average=not train, momentum=0.9)(x), 0.2)
         image, known = skips[0]
         x = jnp.concatenate([_double(x), jnp.where(known > 0, image, 0.0), known], axis=-1)
-        return nn.Conv(image.shape[-1], (3, 3), padding=1)(x)
+        return Conv(image.shape[-1], (3, 3), padding=1)(x)
 
 
 def _double(x: Float[Array, "b h w c"]) -> Float[Array, "b 2*h 2*w c"]:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from flax import linen as nn
 from jaxtyping import Array, Float
 
+from adjax.nets.conv import Conv
 from adjax.nets.taps import Tap, Window, collect
 
 FEATURES = (64, 128, 256, 512)  # of layer1 to layer4
@@ -46,7 +47,7 @@ class ResNet(nn.Module):
         return collect(x, stages, self.layers)
 
     def _stem(self, x: Float[Array, "b h w 3"], train: bool) -> Float[Array, "b h2 w2 64"]:
-        x = nn.Conv(64, (7, 7), 2, padding=3, use_bias=False, name="conv1")(x)
+        x = Conv(64, (7, 7), 2, padding=3, use_bias=False, name="conv1")(x)
         return nn.relu(nn.BatchNorm(not train, momentum=0.9, name="bn1")(x))
 
     def _layer(self, x: Float[Array, "b h w c"], number: int, train: bool) -> Float[Array, "b h2 w2 f"]:
@@ -66,7 +67,7 @@ class Block(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"], train: bool) -> Float[Array, "b h2 w2 f"]:
         norm = partial(nn.BatchNorm, use_running_average=not train, momentum=0.9)
-        conv = lambda f, k, s, name: nn.Conv(f, (k, k), s, padding=k // 2, use_bias=False, name=name)
+        conv = lambda f, k, s, name: Conv(f, (k, k), s, padding=k // 2, use_bias=False, name=name)
         y = x
         plan = _plan(self.features, self.stride, self.shape)
         for number, (features, kernel, stride) in enumerate(plan, 1):

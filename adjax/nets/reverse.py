@@ -11,6 +11,7 @@ from einops import rearrange
 from flax import linen as nn
 from jaxtyping import Array, Float
 
+from adjax.nets.conv import Conv
 from adjax.nets.initial import he_normal
 from adjax.nets.resnet import Shape
 
@@ -42,7 +43,7 @@ class Embedding(nn.Module):
         parts = []
         for number, x in enumerate(features):
             for wider in self.channels[number + 1 :]:
-                x = nn.Conv(wider, (3, 3), 2, padding=1, use_bias=False, kernel_init=he_normal)(x)
+                x = Conv(wider, (3, 3), 2, padding=1, use_bias=False, kernel_init=he_normal)(x)
                 x = nn.relu(_norm(train)(x))
             parts.append(x)
         x = parts[0] if len(parts) == 1 else jnp.concatenate(parts, -1)

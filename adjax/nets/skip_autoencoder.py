@@ -8,6 +8,7 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from adjax.nets.blocks import ConvNorm, check_sides, scaled
+from adjax.nets.conv import Conv
 
 FEATURES = (16, 32, 64, 128, 256, 512)
 RATES = (0.0, 0.0, 0.1, 0.2, 0.4, 0.5)  # of the public code, from the highest to the lowest resolution
@@ -39,7 +40,7 @@ class SkipAutoencoder(nn.Module):
         for features, skip, dropout in zip(sizes[-2::-1], encoded[-2::-1], dropouts[-2::-1]):
             x = dropout(ConvNorm(features, 5, 1, SLOPE)(double(x), train))
             x = x + skip if self.skips else x
-        return nn.sigmoid(nn.Conv(channels, (5, 5), padding=2)(double(x)))
+        return nn.sigmoid(Conv(channels, (5, 5), padding=2)(double(x)))
 
 
 def halvings(h: int, w: int) -> int:

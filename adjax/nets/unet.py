@@ -18,6 +18,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from adjax.nets.blocks import check_sides
+from adjax.nets.conv import Conv
 
 
 class UNet(nn.Module):
@@ -66,7 +67,7 @@ class UNet(nn.Module):
             return Attention(self.heads, self.chunk, self.dtype, name=f"attention{next(number)}")(x)
 
         x = rearrange(x, "b (h p) (w q) c -> b h w (p q c)", p=self.patch, q=self.patch)
-        x = nn.Conv(base, (3, 3), padding=1, dtype=self.dtype)(x)
+        x = Conv(base, (3, 3), padding=1, dtype=self.dtype)(x)
         kept = [x]
         for level, features in enumerate(self.features):
             for _ in range(self.blocks):
@@ -82,7 +83,7 @@ class UNet(nn.Module):
             if level:
                 x = block(x, features, 2.0)
         x = nn.silu(norm(self.dtype, x)).astype(jnp.float32)
-        x = nn.Conv(self.channels * self.patch**2, (3, 3), padding=1, kernel_init=nn.initializers.zeros)(x)
+        x = Conv(self.channels * self.patch**2, (3, 3), padding=1, kernel_init=nn.initializers.zeros)(x)
         return rearrange(x, "b h w (p q c) -> b (h p) (w q) c", p=self.patch, q=self.patch)
 
 
@@ -93,13 +94,13 @@ class ResidualBlock(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"], embedded: Float[Array, "b e"]) -> Float[Array, "b h2 w2 f"]:
-        conv = lambda **more: nn.Conv(self.features, (3, 3), padding=1, dtype=self.dtype, **more)
+        conv = lambda **more: Conv(self.features, (3, 3), padding=1, dtype=self.dtype, **more)
         h = conv()(rescaled(nn.silu(norm(self.dtype, x)), self.scale))
         x = rescaled(x, self.scale)
         h = h + nn.Dense(self.features, dtype=self.dtype)(embedded)[:, None, None]
         h = conv(kernel_init=nn.initializers.zeros)(nn.silu(norm(self.dtype, h)))
         if x.shape[-1] != self.features:
-            x = nn.Conv(self.features, (1, 1), dtype=self.dtype)(x)
+            x = Conv(self.features, (1, 1), dtype=self.dtype)(x)
         return x + h
 
 

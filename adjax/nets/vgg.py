@@ -10,6 +10,7 @@ from functools import partial
 from flax import linen as nn
 from jaxtyping import Array, Float
 
+from adjax.nets.conv import Conv
 from adjax.nets.taps import Tap, Window, collect
 
 FEATURES = (64, 128, 256, 512, 512)
@@ -27,7 +28,7 @@ class VGG(nn.Module):
         stages, index = [], 0
         for number, (depth, features) in enumerate(zip(self.depths, FEATURES), 1):
             for i in range(1, depth + 1):
-                conv = nn.Conv(features, (3, 3), padding=1, name=f"features_{index}")
+                conv = Conv(features, (3, 3), padding=1, name=f"features_{index}")
                 stages.append((f"relu{number}_{i}", lambda x, conv=conv: nn.relu(conv(x))))
                 index += 2
             stages.append((f"pool{number}", partial(nn.max_pool, window_shape=(2, 2), strides=(2, 2))))

@@ -15,6 +15,7 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from adjax.nets.blocks import check_sides
+from adjax.nets.conv import Conv
 from adjax.nets.taps import Tap, collect
 
 DEPTH = 12
@@ -71,7 +72,7 @@ class ViT(nn.Module):
     def _embed(self, x: Float[Array, "b h w 3"], rows: int, columns: int) -> Float[Array, "b n d"]:
         patch, width, grid, _, registers = self.shape
         zeros = nn.initializers.zeros
-        x = nn.Conv(width, (patch, patch), patch, padding="VALID", name="patch_embed_proj")(x)
+        x = Conv(width, (patch, patch), patch, padding="VALID", name="patch_embed_proj")(x)
         x = x.reshape(-1, rows * columns, width)
         first = self.param("cls_token", zeros, (1, 1, width))
         positions = self.param("pos_embed", nn.initializers.normal(0.02), (1, 1 + grid * grid, width))

@@ -1,76 +1,60 @@
-"""The fast strided and transposed convolutions against Flax's."""
+"""The convolution that is quick on CPUs against XLA's own."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import linen as nn
-from jax import lax
 
-from adjax.nets.conv import (
-    NARROW,
-    WIDE,
-    DoublingConvTranspose,
-    HalvingConv,
-    doubling_conv_transpose,
-    halving_conv,
-    wide_conv,
-)
+from adjax.nets import conv
+from adjax.nets.conv import ENOUGH, Conv, Window, by_blocks
 
-PAIRS = {
-    "halving": (HalvingConv, lambda f: nn.Conv(f, (4, 4), (2, 2), padding=1)),
-    "doubling": (DoublingConvTranspose, lambda f: nn.ConvTranspose(f, (4, 4), (2, 2), padding="SAME")),
-    "doubling by 3": (lambda f: DoublingConvTranspose(f, 3), lambda f: nn.ConvTranspose(f, (3, 3), (2, 2))),
+SETTINGS = {
+    "padded": {"padding": 1},
+    "unpadded": {"padding": "VALID"},
+    "padded on one side": {"padding": ((0, 1), (2, 0))},
+    "same, strided": {"strides": (2, 2), "padding": "SAME"},
+    "unpadded, strided": {"strides": (3, 2), "padding": "VALID"},
+    "dilated": {"kernel_dilation": (2, 1), "padding": "VALID"},
+    "grouped": {"feature_group_count": 2},
 }
 
 
-@pytest.mark.parametrize("pair", PAIRS)
-@pytest.mark.parametrize(("shape", "features"), [((2, 6, 8, 3), 6), ((1, 2, 2, 4), NARROW)])
-def test_equals_flax(pair, shape, features):
-    """Same parameters, same values, same gradients by parameter and by input, and the gradients' own gradients."""
-    ours, theirs = (make(features) for make in PAIRS[pair])
-    k_x, k_init, k_bias, k_weight = jax.random.split(jax.random.key(0), 4)
-    x = jax.random.normal(k_x, shape)
-    variables = jax.jit(ours.init)(k_init, x)
-    for mine, flax in zip(jax.tree.leaves(variables), jax.tree.leaves(jax.jit(theirs.init)(k_init, x))):
-        np.testing.assert_array_equal(mine, flax)
-    variables["params"]["bias"] = jax.random.normal(k_bias, (features,))
-    weight = jax.random.normal(k_weight, jax.eval_shape(theirs.apply, variables, x).shape)
+@pytest.mark.parametrize("channels", [2, ENOUGH + 1])
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_equals_flax(setting, channels, monkeypatch):
+    """Same values, gradients, and gradients of gradients; of more blocks than one, the last one not full."""
+    monkeypatch.setattr(conv, "PIXELS", 30)
+    settings = {"features": channels, "kernel_size": (3, 2)} | SETTINGS[setting]
+    theirs, ours = nn.Conv(**settings), Conv(**settings)
+    x = jax.random.normal(jax.random.key(0), (2, 11, 8, channels))
+    variables = jax.jit(theirs.init)(jax.random.key(1), x)
 
-    def value_and_gradients(layer):
-        loss = lambda v, x: (weight * jnp.tanh(layer.apply(v, x))).sum()
-        slope = lambda v, x: (jax.grad(loss, argnums=1)(v, x) ** 2).sum()
-        everything = lambda v, x: (layer.apply(v, x), *(jax.grad(f, argnums=(0, 1))(v, x) for f in (loss, slope)))
-        return jax.jit(everything)(variables, x)
+    def everything(layer):
+        loss = lambda v, x: (jnp.tanh(layer.apply(v, x)) ** 2).sum()
+        slope = lambda v, x: sum((leaf**2).sum() for leaf in jax.tree.leaves(jax.grad(loss, argnums=(0, 1))(v, x)))
+        return jax.jit(lambda v, x: (layer.apply(v, x), *(jax.grad(f, argnums=(0, 1))(v, x) for f in (loss, slope))))
 
-    results = zip(*(jax.tree.leaves(value_and_gradients(layer)) for layer in (ours, theirs)))
-    for mine, flax in results:
-        np.testing.assert_allclose(mine, flax, atol=1e-4, rtol=1e-4)
+    found = [jax.tree.leaves(everything(layer)(variables, x)) for layer in (theirs, ours)]
+    for wanted, got in zip(*found, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5 * float(jnp.abs(wanted).max()))
 
 
-@pytest.mark.parametrize("convolve", [halving_conv, doubling_conv_transpose])
-def test_the_gradient_dilates_no_operand(convolve):
-    """That is what makes them fast: a dilated convolution multiplies zeros."""
-    assert not _dilates(convolve)
-    assert _dilates(lambda x, kernel: lax.conv(x, kernel, (2, 2), "SAME"))
+@pytest.mark.parametrize("pixels", [1, 50, 10**6])
+def test_sums_in_float32_whatever_the_blocks(pixels):
+    """Ones all through: of 2 · 30 · 5 products no bfloat16 total could count the last ones."""
+    window = Window((1, 1), ((0, 0), (0, 0)))
+    ones = lambda *shape: jnp.ones(shape, jnp.bfloat16)
+    total = jax.jit(lambda x, g: by_blocks(x, g, (2, 3), window, pixels))(ones(2, 31, 7, 2), ones(2, 30, 5, 3))
+    np.testing.assert_array_equal(total, np.full((2, 3, 2, 3), 300.0))
 
 
-def _dilates(convolve) -> bool:
-    gradient = jax.grad(lambda x, kernel: convolve(x, kernel).sum())
-    return "lhs_dilate = [2" in jax.jit(gradient).lower(jnp.zeros((1, 4, 4, 4)), jnp.zeros((4, 4, 4, 4))).as_text()
-
-
-@pytest.mark.parametrize("dilation", [1, 2])
-def test_a_wide_convolution_by_rows_equals_flax(dilation):
-    """Values and gradients; on the CPU no convolution is left of it."""
-    settings = {"padding": "VALID", "kernel_dilation": dilation}
-    plain, rows = (nn.Conv(3, (4, 3), conv_general_dilated=how, **settings) for how in (None, wide_conv))
-    x = jax.random.normal(jax.random.key(0), (2, 9, 8, WIDE))
-    variables = jax.jit(plain.init)(jax.random.key(1), x)
-    loss = lambda layer: lambda v, x: (jnp.tanh(layer.apply(v, x)) ** 2).sum()
-    runs = [jax.jit(jax.value_and_grad(loss(layer), argnums=(0, 1))) for layer in (plain, rows)]
-    found = [run(variables, x) for run in runs]
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), *found)
+def test_the_cpu_convolves_neither_for_kernels_nor_without_padding():
+    """Those two are what it is slow at."""
+    x, kernel = jnp.zeros((1, 9, 9, ENOUGH)), jnp.zeros((3, 3, ENOUGH, ENOUGH))
+    window = Window((1, 1), ((0, 0), (0, 0)))
+    text = lambda function: jax.jit(function).lower(x, kernel).as_text()
+    value = lambda x, kernel: conv.conv(x, kernel, window)
     if jax.default_backend() == "cpu":
-        left = ["stablehlo.convolution" in run.lower(variables, x).as_text() for run in runs]
-        assert left == [True, False]
+        assert "pad = [[0, 0], [1, 0]]" in text(value)
+        assert "stablehlo.convolution" not in text(jax.grad(lambda x, kernel: value(x, kernel).sum(), argnums=1))
