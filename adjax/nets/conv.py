@@ -3,9 +3,9 @@
 Axes: b batch, h height, w width, c channels, f features, k l sides of the kernel.
 
 XLA's CPU backend is three times slower at a convolution without padding than at the same one with a column of padding
-on one side: that column is added, and taken off the result. And it computes the gradient by the kernel three to ten
-times slower than matrix products do: with enough channels it is computed as those, of a few rows of the image at a
-time. Being a custom derivative it goes with reverse mode, also of itself, but not with forward mode.
+on one side: that column is added, and taken off the result. And of many features it computes the gradient by the
+kernel at half the speed of matrix products: it is computed as those, of a few rows of the image at a time. Being a
+custom derivative it goes with reverse mode, also of itself, but not with forward mode.
 """
 
 import math
@@ -19,7 +19,8 @@ from flax import linen as nn
 from jax import lax
 from jaxtyping import Array, Float
 
-ENOUGH = 27  # features, and values in a kernel, from which on matrix products are faster
+ENOUGH = 64  # features, and values in a kernel, from which on matrix products are faster,
+WORTH = 10**9  # and multiplications from which on they are worth half a second of compiling
 PIXELS = 2048  # of the convolved image, of all images together, in one matrix product
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 
@@ -78,15 +79,13 @@ def kernel_gradient(
     x: Float[Array, "b h w c"], cotangent: Float[Array, "b h2 w2 f"], sides: tuple[int, int], window: Window
 ) -> Float[Array, "k l c f"]:
     """Of <cotangent, conv(x, kernel, window)>."""
-    # Padded beforehand: of a convolution that pads, XLA's CPU backend computes it up to 30 times slower.
-    x = jnp.pad(x, ((0, 0), *window.padding, (0, 0)))
-    window = window._replace(padding=((0, 0), (0, 0)))
     shape = (*sides, x.shape[-1], cotangent.shape[-1])
 
     def plain(x, cotangent):
         return jax.linear_transpose(lambda k: _conv(x, k, window), jax.ShapeDtypeStruct(shape, x.dtype))(cotangent)[0]
 
-    if min(math.prod(shape[:3]), shape[3]) < ENOUGH:
+    seen = math.prod(shape[:3])
+    if min(seen, shape[3]) < ENOUGH or seen * cotangent.size < WORTH:
         return plain(x, cotangent)
     blocks = lambda x, cotangent: by_blocks(x, cotangent, sides, window, PIXELS).astype(x.dtype)
     return lax.platform_dependent(x, cotangent, cpu=blocks, default=plain)
@@ -99,13 +98,14 @@ def by_blocks(
     window: Window,
     pixels: int,
 ) -> Float[Array, "k l c f"]:
-    """`kernel_gradient` of an image padded before: matrix products of the cotangent and what the kernel saw."""
+    """`kernel_gradient` as matrix products of the cotangent and what the kernel saw."""
     (b, h, w, f), (down, right) = cotangent.shape, window.stride
     number = -(-h // max(1, pixels // (b * w)))  # of blocks
     rows = -(-h // number)
     missing = rows * number - h  # rows of zeros fill the last block
     cotangent = jnp.pad(cotangent, ((0, 0), (0, missing), (0, 0), (0, 0)))
-    x = jnp.pad(x, ((0, 0), (0, missing * down), (0, 0), (0, 0)))
+    (top, bottom), across = window.padding
+    x = jnp.pad(x, ((0, 0), (top, bottom + missing * down), across, (0, 0)))
     firsts = [(i * window.dilation[0], j * window.dilation[1]) for i in range(sides[0]) for j in range(sides[1])]
 
     def add(total, block):
