@@ -2,7 +2,8 @@
 
 python -m experiments.reconstruction.calibrate
 
-The images are random, and no score is looked at. Compilation is not counted.
+The images are random, and no score is looked at. Compilation is not counted. What is there stays: the versions are
+those of the last method measured.
 """
 
 import json

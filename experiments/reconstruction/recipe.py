@@ -25,8 +25,11 @@ SMALL = {
     "inpainting": {"name": "inpainting", "hole": 16, "levels": LEVELS},
     "draem": {"name": "draem", "base": 4, "multiples": (1, 2, 4, 8, 8, 8), "window": 11},
 }
+FILAMENTS = {"dataset": "filaments", "stride": 128}
 DATA = {  # what differs from the base; roots are given on the command line
-    "filaments": {"dataset": "filaments", "options": {"filaments": dict(EVAL40)}, "stride": 128},
+    "filaments": FILAMENTS | {"options": {"filaments": dict(EVAL40)}},  # level L2
+    "filaments_L1": FILAMENTS | {"options": {"filaments": dict(EVAL40, level="L1")}},
+    "filaments_L3": FILAMENTS | {"options": {"filaments": dict(EVAL40, level="L3")}},
     "elpv_mono": {"dataset": "elpv", "category": "mono", "size": 128, "tile": 0},
     "elpv_poly": {"dataset": "elpv", "category": "poly", "size": 128, "tile": 0},
     "kolektor_sdd": {"dataset": "folder"},
