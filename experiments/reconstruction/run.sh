@@ -2,8 +2,9 @@
 # The reconstruction methods at width `small` on six data sets, three seeds, an equal budget of processor time each.
 #   DATA=DIR experiments/reconstruction/run.sh
 # DIR holds kolektor_sdd/, crackforest_patches/ and mvtec_hazelnut_reduced/; without it they are left out. METHODS,
-# SETS (also filaments_L1 and filaments_L3) and SEEDS choose a part of the table; further arguments go to every run. Resumable: a finished run is not done
-# again, and a run that fails is named while the others go on. Ends by writing results.json and README.md's tables.
+# SETS (also filaments_L1 and filaments_L3) and SEEDS choose a part of the table; further arguments go to every run.
+# Resumable: a finished run is not done again, and a run that fails is named while the others go on. Ends by writing
+# results.json and README.md's tables.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 out="${OUT:-runs/reconstruction}"
