@@ -25,8 +25,8 @@ PIXELS = 2048  # of the convolved image, of all images together, in one matrix p
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 
 
-class Window(NamedTuple):
-    """How a kernel goes over the image, by height and width."""
+class Geometry(NamedTuple):
+    """How a kernel goes over an image, by height and width."""
 
     stride: tuple[int, int]
     padding: tuple[tuple[int, int], tuple[int, int]]
@@ -43,51 +43,53 @@ def convolve(x: Array, kernel: Array, stride, padding, **settings) -> Array:
     if isinstance(padding, str):
         reach = [(side - 1) * d + 1 for side, d in zip(kernel.shape[:2], dilation, strict=True)]
         padding = lax.padtype_to_pads(x.shape[1:3], reach, stride, padding)
-    return conv(x, kernel, Window(tuple(stride), tuple(map(tuple, padding)), dilation))
+    return conv(x, kernel, Geometry(tuple(stride), tuple(map(tuple, padding)), dilation))
 
 
 Conv = partial(nn.Conv, conv_general_dilated=convolve)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
-def conv(x: Float[Array, "b h w c"], kernel: Float[Array, "k l c f"], window: Window) -> Float[Array, "b h2 w2 f"]:
-    if any(map(any, window.padding)) or kernel.shape[:2] == (1, 1):
-        return _conv(x, kernel, window)
-    return lax.platform_dependent(x, kernel, cpu=partial(_edged, window=window), default=partial(_conv, window=window))
+def conv(x: Float[Array, "b h w c"], kernel: Float[Array, "k l c f"], geometry: Geometry) -> Float[Array, "b h2 w2 f"]:
+    if any(map(any, geometry.padding)) or kernel.shape[:2] == (1, 1):
+        return _conv(x, kernel, geometry)
+    return lax.platform_dependent(
+        x, kernel, cpu=partial(_edged, geometry=geometry), default=partial(_conv, geometry=geometry)
+    )
 
 
-def _conv(x: Array, kernel: Array, window: Window) -> Array:
-    stride, padding, dilation = window
+def _conv(x: Array, kernel: Array, geometry: Geometry) -> Array:
+    stride, padding, dilation = geometry
     return lax.conv_general_dilated(x, kernel, stride, padding, rhs_dilation=dilation, dimension_numbers=LAYOUT)
 
 
-def _edged(x: Array, kernel: Array, window: Window) -> Array:
-    """The same of a window without padding."""
-    return _conv(x, kernel, window._replace(padding=((0, 0), (window.stride[1], 0))))[:, :, 1:]
+def _edged(x: Array, kernel: Array, geometry: Geometry) -> Array:
+    """The same where there is no padding."""
+    return _conv(x, kernel, geometry._replace(padding=((0, 0), (geometry.stride[1], 0))))[:, :, 1:]
 
 
-def _pullback(window: Window, residual, cotangent):
+def _pullback(geometry: Geometry, residual, cotangent):
     x, kernel = residual
-    (by_image,) = jax.linear_transpose(lambda x: _conv(x, kernel, window), x)(cotangent)
-    return by_image, kernel_gradient(x, cotangent, kernel.shape[:2], window)
+    (by_image,) = jax.linear_transpose(lambda x: _conv(x, kernel, geometry), x)(cotangent)
+    return by_image, kernel_gradient(x, cotangent, kernel.shape[:2], geometry)
 
 
-conv.defvjp(lambda x, kernel, window: (conv(x, kernel, window), (x, kernel)), _pullback)
+conv.defvjp(lambda x, kernel, geometry: (conv(x, kernel, geometry), (x, kernel)), _pullback)
 
 
 def kernel_gradient(
-    x: Float[Array, "b h w c"], cotangent: Float[Array, "b h2 w2 f"], sides: tuple[int, int], window: Window
+    x: Float[Array, "b h w c"], cotangent: Float[Array, "b h2 w2 f"], sides: tuple[int, int], geometry: Geometry
 ) -> Float[Array, "k l c f"]:
-    """Of <cotangent, conv(x, kernel, window)>."""
+    """Of <cotangent, conv(x, kernel, geometry)>."""
     shape = (*sides, x.shape[-1], cotangent.shape[-1])
 
     def plain(x, cotangent):
-        return jax.linear_transpose(lambda k: _conv(x, k, window), jax.ShapeDtypeStruct(shape, x.dtype))(cotangent)[0]
+        return jax.linear_transpose(lambda k: _conv(x, k, geometry), jax.ShapeDtypeStruct(shape, x.dtype))(cotangent)[0]
 
     seen = math.prod(shape[:3])
     if min(seen, shape[3]) < ENOUGH or seen * cotangent.size < WORTH:
         return plain(x, cotangent)
-    blocks = lambda x, cotangent: by_blocks(x, cotangent, sides, window, PIXELS).astype(x.dtype)
+    blocks = lambda x, cotangent: by_blocks(x, cotangent, sides, geometry, PIXELS).astype(x.dtype)
     return lax.platform_dependent(x, cotangent, cpu=blocks, default=plain)
 
 
@@ -95,18 +97,18 @@ def by_blocks(
     x: Float[Array, "b h w c"],
     cotangent: Float[Array, "b h2 w2 f"],
     sides: tuple[int, int],
-    window: Window,
+    geometry: Geometry,
     pixels: int,
 ) -> Float[Array, "k l c f"]:
     """`kernel_gradient` as matrix products of the cotangent and what the kernel saw."""
-    (b, h, w, f), (down, right) = cotangent.shape, window.stride
+    (b, h, w, f), (down, right) = cotangent.shape, geometry.stride
     number = -(-h // max(1, pixels // (b * w)))  # of blocks
     rows = -(-h // number)
     missing = rows * number - h  # rows of zeros fill the last block
     cotangent = jnp.pad(cotangent, ((0, 0), (0, missing), (0, 0), (0, 0)))
-    (top, bottom), across = window.padding
+    (top, bottom), across = geometry.padding
     x = jnp.pad(x, ((0, 0), (top, bottom + missing * down), across, (0, 0)))
-    firsts = [(i * window.dilation[0], j * window.dilation[1]) for i in range(sides[0]) for j in range(sides[1])]
+    firsts = [(i * geometry.dilation[0], j * geometry.dilation[1]) for i in range(sides[0]) for j in range(sides[1])]
 
     def add(total, block):
         part = lax.dynamic_slice_in_dim(x, block * rows * down, (rows - 1) * down + firsts[-1][0] + 1, 1)

@@ -14,9 +14,9 @@ from einops import rearrange
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from adjax.nets.conv import Window, conv, kernel_gradient
+from adjax.nets.conv import Geometry, conv, kernel_gradient
 
-HALF = Window((2, 2), ((1, 1), (1, 1)))
+HALF = Geometry((2, 2), ((1, 1), (1, 1)))
 NARROW = 4  # up to so many features one convolution to all four parities is faster than one for each
 
 
@@ -67,10 +67,10 @@ def doubling_conv_transpose(x: Float[Array, "b h w c"], kernel: Float[Array, "4 
     if kernel.shape[-1] <= NARROW:
         edges = [((p, 1 - p), (q, 1 - q), (0, 0), (0, 0)) for p in (0, 1) for q in (0, 1)]
         taps = [jnp.pad(kernel[p[0] :: 2, q[0] :: 2], (p, q, *rest)) for p, q, *rest in edges]
-        planes = conv(x, jnp.concatenate(taps, axis=-1), Window((1, 1), ((1, 1), (1, 1))))
+        planes = conv(x, jnp.concatenate(taps, axis=-1), Geometry((1, 1), ((1, 1), (1, 1))))
         return rearrange(planes, "b h w (p q f) -> b (h p) (w q) f", p=2, q=2)
-    window = lambda p, q: Window((1, 1), ((1 - p, p), (1 - q, q)))
-    parities = [conv(x, kernel[p::2, q::2], window(p, q)) for p in (0, 1) for q in (0, 1)]
+    geometry = lambda p, q: Geometry((1, 1), ((1 - p, p), (1 - q, q)))
+    parities = [conv(x, kernel[p::2, q::2], geometry(p, q)) for p in (0, 1) for q in (0, 1)]
     return rearrange(jnp.stack(parities), "(p q) b h w f -> b (h p) (w q) f", p=2)
 
 

@@ -7,7 +7,7 @@ import pytest
 from flax import linen as nn
 
 from adjax.nets import conv
-from adjax.nets.conv import ENOUGH, Conv, Window, by_blocks
+from adjax.nets.conv import ENOUGH, Conv, Geometry, by_blocks
 
 SETTINGS = {
     "padded": {"padding": 1},
@@ -44,9 +44,9 @@ def test_equals_flax(setting, channels, monkeypatch):
 @pytest.mark.parametrize("pixels", [1, 50, 10**6])
 def test_sums_in_float32_whatever_the_blocks(pixels):
     """Ones all through: 31 · 9 is odd and above 256, which no bfloat16 is."""
-    window = Window((1, 1), ((0, 0), (0, 0)))
+    geometry = Geometry((1, 1), ((0, 0), (0, 0)))
     ones = lambda *shape: jnp.ones(shape, jnp.bfloat16)
-    total = jax.jit(lambda x, g: by_blocks(x, g, (2, 3), window, pixels))(ones(1, 32, 11, 2), ones(1, 31, 9, 3))
+    total = jax.jit(lambda x, g: by_blocks(x, g, (2, 3), geometry, pixels))(ones(1, 32, 11, 2), ones(1, 31, 9, 3))
     np.testing.assert_array_equal(total, np.full((2, 3, 2, 3), 279.0))
 
 
@@ -54,9 +54,9 @@ def test_the_cpu_convolves_neither_for_kernels_nor_without_padding(monkeypatch):
     """Those two are what it is slow at."""
     monkeypatch.setattr(conv, "WORTH", 0)
     x, kernel = jnp.zeros((1, 9, 9, ENOUGH)), jnp.zeros((3, 3, ENOUGH, ENOUGH))
-    window = Window((1, 1), ((0, 0), (0, 0)))
+    geometry = Geometry((1, 1), ((0, 0), (0, 0)))
     text = lambda function: jax.jit(function).lower(x, kernel).as_text()
-    value = lambda x, kernel: conv.conv(x, kernel, window)
+    value = lambda x, kernel: conv.conv(x, kernel, geometry)
     if jax.default_backend() == "cpu":
         assert "pad = [[0, 0], [1, 0]]" in text(value)
         assert "stablehlo.convolution" not in text(jax.grad(lambda x, kernel: value(x, kernel).sum(), argnums=1))
