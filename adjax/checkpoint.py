@@ -6,6 +6,7 @@ scoring never reads.
 """
 
 import logging
+import sys
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -105,9 +106,7 @@ class _explained:
 
     def __exit__(self, kind, error, trace):
         if isinstance(error, (OSError, ValueError, RuntimeError)):
-            # Every other write fails as well, and says so whenever it is collected: the message should come last.
-            logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-            _let_the_writers_finish()
+            _quiet_what_is_left()
             last = self.store.latest_step()
             kept = "no checkpoint was written before" if last is None else f"checkpoint {last} is intact"
             raise UserError(
@@ -116,8 +115,16 @@ class _explained:
             ) from error
 
 
-def _let_the_writers_finish() -> None:
-    """The threads that write the other items fail too, each with a traceback: the message comes after the last."""
+def _quiet_what_is_left() -> None:
+    """The other writes fail too, or end with nobody to tell: the message should come after their last traceback."""
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # what failed says so whenever it is collected
+    others = sys.unraisablehook
+
+    def hook(found) -> None:  # a write that ends later tells its event loop, which the first failure has closed
+        if str(found.exc_value) != "Event loop is closed":
+            others(found)
+
+    sys.unraisablehook = hook
     for thread in threading.enumerate():
         if type(thread).__module__.startswith("orbax."):
             thread.join(timeout=10)

@@ -1,6 +1,8 @@
 """What is saved comes back bit for bit; another method's state is refused; a full disk loses nothing."""
 
+import asyncio
 import errno
+import sys
 from typing import Any, NamedTuple
 
 import jax
@@ -86,13 +88,36 @@ def test_another_methods_state_is_refused(store):
         checkpoint.restore(store, 1, {"net": {"params": {"a": jnp.zeros(2)}}}, whole())
 
 
+def full(*_, **__):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def test_a_failed_write_names_the_folder_and_what_is_left(store, monkeypatch):
     checkpoint.save(store, 1, {"x": jnp.zeros(2)}, {})
     checkpoint.wait(store)
-
-    def full(*_, **__):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
     monkeypatch.setattr(store, "save", full)
     with pytest.raises(UserError, match=r"No space left.*checkpoint 1 is intact.*Free space"):
         checkpoint.save(store, 2, {"x": jnp.zeros(2)}, {})
+
+
+def test_after_a_failed_write_those_that_end_later_are_quiet(store, monkeypatch):
+    """They tell their event loop, which the first failure has closed; anything else is heard as before."""
+    heard = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda found: heard.append(type(found.exc_value)))
+    monkeypatch.setattr(store, "save", full)
+    with pytest.raises(UserError):
+        checkpoint.save(store, 1, {"x": jnp.zeros(2)}, {})
+    loop = asyncio.new_event_loop()
+    loop.close()
+
+    class Late:
+        def __init__(self, tell):
+            self.tell = tell
+
+        def __del__(self):
+            self.tell()
+
+    Late(lambda: loop.call_soon_threadsafe(print))
+    assert heard == []
+    Late(lambda: 1 / 0)
+    assert heard == [ZeroDivisionError]
