@@ -98,11 +98,12 @@ def train(method: Method, state: Any = None, *, steps: int = STEPS, devices: int
     for index, phase in enumerate(method.phases.values()):
         k_phase = jax.random.fold_in(key, index + 1)
         update = jax.jit(phase.update, donate_argnums=0, compiler_options=OPTIMISED if devices == 1 else None)
-        learns = "loss/total" in jax.eval_shape(phase.update, state, draw(method, [seed, index, 0]), k_phase)[1]
-        for step in range(steps if learns else min(steps, PASSES)):
+        for step in range(steps):
             rows = parallel.put(draw(method, [seed, index, step]), mesh)
             state, scalars = update(state, rows, jax.random.fold_in(k_phase, step))
             losses.append(scalars)
+            if "loss/total" not in scalars and step + 1 == PASSES:
+                break
         state = phase.finish(state, jax.random.fold_in(k_phase, steps))
     return Fitted(state, jax.device_get(losses))
 

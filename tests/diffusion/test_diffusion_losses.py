@@ -11,6 +11,7 @@ from adjax.diffusion.process import diffused, posterior
 from tests.diffusion import gaussian
 
 SCHEDULE = schedules.linear()
+decoder = jax.jit(losses.decoder)
 
 
 def images(*values):
@@ -33,14 +34,14 @@ def test_divergence_by_integration():
 def test_the_decoder_shares_all_mass_among_256_levels(mean, deviation):
     levels = jnp.asarray(np.linspace(-1, 1, 256), jnp.float32)
     log_variance = jnp.full_like(levels, 2 * np.log(deviation))
-    mass = np.exp(-losses.decoder(levels, jnp.full_like(levels, mean), log_variance))
+    mass = np.exp(-decoder(levels, jnp.full_like(levels, mean), log_variance))
     assert mass.sum() == pytest.approx(1, abs=1e-4)
     edges = np.concatenate([[-np.inf], np.linspace(-1, 1, 256)[1:] - 1 / 255, [np.inf]])
     np.testing.assert_allclose(mass, np.diff(stats.norm(mean, deviation).cdf(edges)), atol=1e-5)
 
 
 def test_far_above_the_mean_the_decoder_keeps_its_digits():
-    found = losses.decoder(*images(0.5, 0.0, 2 * np.log(0.1)))
+    found = decoder(*images(0.5, 0.0, 2 * np.log(0.1)))
     expected = -stats.norm(0, 0.1).logsf(0.5 - 1 / 255)
     tail = -np.log1p(-np.exp(stats.norm(0, 0.1).logsf(0.5 + 1 / 255) + expected))
     np.testing.assert_allclose(found, expected - np.log(1) + tail, rtol=1e-3)
@@ -50,7 +51,7 @@ def test_the_bound_of_a_perfect_model_is_0_and_grows_with_the_mean_s_error():
     x0, xt = images(0.4, -0.8)
     t = jnp.full(1, 300, jnp.int32)
     mean, variance = posterior(SCHEDULE, x0, xt, t)
-    bound = lambda shift: losses.term_bound(SCHEDULE, x0, xt, mean + shift, jnp.log(variance), t)
+    bound = jax.jit(lambda shift: losses.term_bound(SCHEDULE, x0, xt, mean + shift, jnp.log(variance), t))
     np.testing.assert_allclose(bound(0.0), 0, atol=1e-6)
     np.testing.assert_allclose(bound(0.1), 0.01 / (2 * variance.reshape(1)), rtol=1e-3)
 

@@ -78,5 +78,5 @@ def test_focal_weight_is_a_constant_for_the_gradient():
     pred, target = pair((1, 8, 10, 1))
     f = spectrum(pred, target)
     expected = 2 * np.fft.ifft2(np.abs(f) / np.abs(f).max() * f, axes=(1, 2), norm="ortho").real / 80
-    ours = jax.grad(lambda p: map_focal_frequency(p, target).mean())(pred)
+    ours = jax.jit(jax.grad(lambda p: map_focal_frequency(p, target).mean()))(pred)
     np.testing.assert_allclose(ours, expected, atol=1e-6)

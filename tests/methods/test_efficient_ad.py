@@ -49,7 +49,7 @@ def test_the_hardest_errors_are_those_from_the_quantile_on():
         kept = each >= np.quantile(each, share, axis=1, keepdims=True)
         assert kept.sum(1).tolist() == [number, number]
         np.testing.assert_allclose(hardest(errors, share), (each * kept).sum(1) / number, rtol=1e-6)
-        assert np.count_nonzero(jax.grad(lambda e: hardest(e, share).sum())(errors)) == 2 * number  # noqa: B023
+        assert np.count_nonzero(jax.jit(jax.grad(lambda e: hardest(e, share).sum()))(errors)) == 2 * number  # noqa: B023
 
 
 def test_calibration_maps_have_their_quantiles_at_0_and_a_tenth():

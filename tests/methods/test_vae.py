@@ -138,20 +138,20 @@ def test_beta_goes_from_the_autoencoder_to_the_mean_image():
 
 def test_the_kl_gradient_of_a_linear_encoder_is_its_mean_seen_backwards():
     network = Linear(2, 1.0, False)
-    found = network.init(jax.random.key(0), data()[:2])["params"]
+    found = jax.jit(network.init)(jax.random.key(0), data()[:2])["params"]
     linear_bound = Bound(network, found, None, 1.0, 0, 0)
     x = data()[:5]
     mean, _ = linear_bound.apply(x, method="encode")
-    gradient = jax.grad(lambda x: variational.kl_map(linear_bound, x, None).sum())(x)
-    np.testing.assert_allclose(gradient.reshape(5, 6), mean @ found["mean"]["kernel"].T, rtol=1e-4, atol=1e-6)
+    gradient = jax.jit(jax.grad(lambda x: variational.kl_map(linear_bound, x, None).sum()))
+    np.testing.assert_allclose(gradient(x).reshape(5, 6), mean @ found["mean"]["kernel"].T, rtol=1e-4, atol=1e-6)
     zero = jnp.zeros((1, 6, 1, 1))  # the bias is 0, and so the mean
-    np.testing.assert_array_equal(jax.grad(lambda x: variational.kl_map(linear_bound, x, None).sum())(zero), 0)
+    np.testing.assert_array_equal(gradient(zero), 0)
 
 
 def test_the_bound_lies_below_importance_weighted_ones():
     """Burda et al. 2016: log mean of k weights grows with k towards log p(x)."""
     network = Linear(2, 1.0, False)
-    found, sigma = network.init(jax.random.key(0), data()[:2])["params"], 0.7
+    found, sigma = jax.jit(network.init)(jax.random.key(0), data()[:2])["params"], 0.7
     x, draws = jnp.asarray(data()[:64]), 20_000
     mean, log_variance = network.apply({"params": found}, x, method="encode")
 
@@ -201,15 +201,12 @@ def test_elbo_and_kl_are_the_bound(spatial):
 
 def test_draws_of_the_code_are_averaged():
     """Against one draw after another; the draws differ, and converge to their mean."""
-    many = variational.rebuilt_map(bound(samples=5), jnp.asarray(IMAGES), keys())
-    mean, log_variance = bound().apply(IMAGES, method="encode")
+    q, sampled = bound(), bound(samples=5)
+    many = jax.jit(lambda x, keys: variational.rebuilt_map(sampled, x, keys))(IMAGES, keys())
+    mean, log_variance = q.apply(IMAGES, method="encode")
     noise = jnp.stack([jax.random.normal(key, (5, 6)) for key in keys()])
-    one = [
-        bound().likelihood(
-            bound().apply(mean + jnp.exp(log_variance / 2) * noise[:, i], (32, 32, 1), method="decode"), IMAGES
-        )
-        for i in range(5)
-    ]
+    likelihood = jax.jit(lambda z: q.likelihood(q.apply(z, (32, 32, 1), method="decode"), IMAGES))
+    one = [likelihood(mean + jnp.exp(log_variance / 2) * noise[:, i]) for i in range(5)]
     np.testing.assert_allclose(many, sum(one) / 5, rtol=1e-4, atol=1e-5)
 
 
@@ -232,10 +229,11 @@ def test_gradients_equal_finite_differences(of, monkeypatch):
 
 def test_the_product_is_bounded_by_the_likelihood():
     """The KL's gradient becomes a weight in [0, 1] of each image by itself."""
-    found = variational.product_map(bound(), jnp.asarray(IMAGES), None)
-    weight = found / variational.rebuilt_map(bound(), jnp.asarray(IMAGES), None)
+    run = lambda map_of, q: jax.jit(lambda x: map_of(q, x, None))(IMAGES)
+    found = run(variational.product_map, bound())
+    weight = found / run(variational.rebuilt_map, bound())
     assert weight.min() >= 0 and weight.max() <= 1 + 1e-5
-    doubled = variational.product_map(bound(beta=4.0), jnp.asarray(IMAGES), None)
+    doubled = run(variational.product_map, bound(beta=4.0))
     np.testing.assert_allclose(doubled, found, rtol=1e-3, atol=1e-6)  # no scale of its own
 
 

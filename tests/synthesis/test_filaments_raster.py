@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from scipy import ndimage, signal
 from adjax.synthesis.filaments import raster, sensor
 from adjax.synthesis.filaments.recurrence import recur
 
+paint = jax.jit(raster.paint, static_argnums=3)
+blur = jax.jit(sensor.blur, static_argnums=2)
 PLAIN = raster.Look(shadow=0.0, edge=0.0, additive=False)
 
 
@@ -65,7 +68,7 @@ def test_equals_the_slow_reference(additive):
     strands = np.stack([wavy(rng, size) for _ in range(9)])
     ground = rng.uniform(0.1, 0.3, (size, size)).astype(np.float32)
     look = raster.Look(0.25, 0.15, additive)
-    fast = raster.paint(jnp.asarray(ground)[None], jnp.asarray(strands)[None], jnp.array([4.0]), look)
+    fast = paint(jnp.asarray(ground)[None], jnp.asarray(strands)[None], jnp.array([4.0]), look)
     for name, expected in zip(("grey", "below", "through", "count"), slow(ground, strands, 4, look)):
         difference = np.abs(np.asarray(getattr(fast, name)[0]) - expected)
         assert np.mean(difference > 2e-3) < 2e-3, name  # a rounded distance may fall to the other side of an edge
@@ -75,14 +78,14 @@ def test_equals_the_slow_reference(additive):
 @pytest.mark.budget(20)  # cold, the compiler takes nearly all of it
 def test_a_batch_is_its_images():
     rng = np.random.default_rng(2)
-    strands = jnp.asarray(np.stack([[wavy(rng, 48) for _ in range(4)] for _ in range(2)]))
-    ground = jnp.full((2, 48, 48), 0.2)
-    paint = lambda strands: raster.paint(ground, strands, jnp.zeros(2), PLAIN).grey
-    both = paint(strands)
+    strands = np.stack([[wavy(rng, 48) for _ in range(4)] for _ in range(2)])
+    ground = np.full((2, 48, 48), 0.2, np.float32)
+    grey = lambda strands: paint(ground, strands, jnp.zeros(2), PLAIN).grey
+    both = np.asarray(grey(strands))
     assert not np.allclose(both[0], both[1], atol=0.1)
     for i in range(2):
-        twice = paint(strands[jnp.array([i, i])])
-        np.testing.assert_allclose(twice, both[jnp.array([i, i])], atol=1e-6)
+        twice = grey(strands[[i, i]])
+        np.testing.assert_allclose(twice, both[np.array([i, i])], atol=1e-6)
 
 
 def test_width_is_the_integral_of_coverage_at_all_orientations():
@@ -90,7 +93,7 @@ def test_width_is_the_integral_of_coverage_at_all_orientations():
     angles = np.linspace(0, np.pi, 12, endpoint=False) + 0.05
     strands = np.stack([straight(a, w) for a in angles for w in widths])[:, None]
     n = len(strands)
-    grey = np.asarray(raster.paint(jnp.zeros((n, size, size)), jnp.asarray(strands), jnp.zeros(n), PLAIN).grey)
+    grey = np.asarray(paint(jnp.zeros((n, size, size)), jnp.asarray(strands), jnp.zeros(n), PLAIN).grey)
     y, x = np.mgrid[:size, :size] - 32.0
     inside = np.hypot(x, y) < 24  # its chord along the strand is known
     for picture, (angle, width) in zip(grey, [(a, w) for a in angles for w in widths]):
@@ -100,8 +103,8 @@ def test_width_is_the_integral_of_coverage_at_all_orientations():
 
 
 def test_half_width_after_the_point_spread():
-    picture = raster.paint(jnp.zeros((1, 64, 64)), jnp.asarray(straight(0.0, 4.0))[None, None], jnp.zeros(1), PLAIN)
-    line = np.asarray(sensor.blur(picture.grey, jnp.array([0.8]), 6))[0, :, 32]
+    picture = paint(jnp.zeros((1, 64, 64)), jnp.asarray(straight(0.0, 4.0))[None, None], jnp.zeros(1), PLAIN)
+    line = np.asarray(blur(picture.grey, jnp.array([0.8]), 6))[0, :, 32]
     fine = np.interp(np.linspace(0, 63, 6301), np.arange(64), line)
     assert np.sum(fine > fine.max() / 2) / 100 == pytest.approx(4.0, abs=0.5)
 
@@ -110,7 +113,7 @@ def test_the_upper_strand_runs_unchanged_through_a_crossing():
     look = raster.Look(0.25, 0.15, False)
     upper, lower = straight(0.0, 4.0, 0.7), straight(np.pi / 2, 4.0, 0.4)
     grey = np.asarray(
-        raster.paint(jnp.zeros((1, 64, 64)), jnp.asarray(np.stack([lower, upper]))[None], jnp.zeros(1), look).grey[0]
+        paint(jnp.zeros((1, 64, 64)), jnp.asarray(np.stack([lower, upper]))[None], jnp.zeros(1), look).grey[0]
     )
     np.testing.assert_allclose(grey[31:34, 32], grey[31:34, 10], atol=1e-6)
     assert grey[36, 32] < 0.9 * grey[10, 32]  # the lower one lies in the shadow
@@ -124,8 +127,8 @@ def test_recurrence_is_a_cumulative_sum_and_a_filter():
 
 def test_blur_is_gaussian():
     image = np.random.default_rng(0).uniform(size=(40, 50)).astype(np.float32)
-    ours = sensor.blur(jnp.asarray(image)[None], jnp.array([1.3]), 6)[0]
+    ours = blur(jnp.asarray(image)[None], jnp.array([1.3]), 6)[0]
     np.testing.assert_allclose(ours, ndimage.gaussian_filter(image, 1.3, mode="nearest", radius=6), atol=1e-5)
-    wide = np.asarray(sensor.wide_blur(jnp.asarray(image)[None], 8.0)[0])
+    wide = np.asarray(jax.jit(sensor.wide_blur, static_argnums=1)(jnp.asarray(image)[None], 8.0)[0])
     reference = ndimage.gaussian_filter(image, 8.0, mode="nearest")
     assert np.abs(wide - reference)[8:-8, 8:-8].max() < 0.03

@@ -79,9 +79,10 @@ def test_bends_are_sharper_than_any_normal_strand(level):
     strands = jax.jit(lambda k: scene.strands_of(k, level, "sem", size))(image_key(4, 0, 0))
     normal = np.abs(np.asarray(strands.curvature))[np.asarray(strands.alive) > 0]
     draw = jax.jit(lambda k: plan.draw(strands, jnp.int32(KINDS.index("bent")), LEVELS[level], size, k))
+    bent = jax.jit(lambda strands, drawn: edits.bent(strands, drawn, LEVELS[level]))
     for index in range(8):
         drawn = draw(jax.random.key(index))
-        edited = edits.bent(strands, drawn, LEVELS[level]).strands
+        edited = bent(strands, drawn).strands
         for i in np.flatnonzero(np.asarray(drawn.active)):
             f, at = int(drawn.strand[i]), int(drawn.at[i])
             x, y = (np.asarray(u[f], np.float64)[max(0, at - 60) : at + 60] for u in (edited.x, edited.y))
@@ -224,11 +225,13 @@ def test_a_redraw_changes_the_defect_and_not_the_scene(pairs):
 
 def test_noise_grows_with_the_grey_as_photons_do():
     level, optics = LEVELS["L1"]._replace(gradient=0.0), OPTICS["sem"]._replace(falloff=0.0)
-    exposure = jax.tree.map(lambda a: a[None], sensor.draw_exposure(level, optics, 96, jax.random.key(0)))
+    exposure = jax.jit(lambda key: sensor.draw_exposure(level, optics, 96, key))(jax.random.key(0))
+    exposure = jax.tree.map(lambda a: a[None], exposure)
     exposure = exposure._replace(gain=jnp.ones(1), offset=jnp.zeros(1))
     greys = np.array([0.1, 0.3, 0.5, 0.7])
     ideal = jnp.asarray(np.repeat(np.repeat(greys, 40)[:, None], 400, axis=1), jnp.float32)[None]
-    noisy = np.asarray(sensor.expose(ideal, exposure, jnp.ones((1, 1, 1)), level, optics))[0] / 255
+    expose = jax.jit(lambda image: sensor.expose(image, exposure, jnp.ones((1, 1, 1)), level, optics))
+    noisy = np.asarray(expose(ideal))[0] / 255
     variance = noisy.reshape(4, 40, 400).var(axis=(1, 2)) - 1 / (12 * 255**2)
     slope, intercept = np.polyfit(greys, variance, 1)
     assert slope == pytest.approx(1 / level.electrons, rel=0.1)

@@ -136,7 +136,7 @@ def test_a_sampler_is_asked_until_something_changed():
     rarely = lambda key, image, texture: compare(image, jnp.where(jax.random.uniform(key) < 0.1, image + 0.1, image))
     never = lambda key, image, texture: compare(image, image)
     keys = jax.random.split(key(), 100)
-    changed = lambda sampler: np.asarray(jax.vmap(lambda k: sampler(k, image).mask.any())(keys))
+    changed = lambda sampler: np.asarray(jax.jit(jax.vmap(lambda k: sampler(k, image).mask.any()))(keys))
     assert 0 < changed(lambda k, image: rarely(k, image, None)).mean() < 0.3
     assert changed(redrawn(rarely, 200)).all()
     assert not changed(redrawn(never, 3)).any()
@@ -162,14 +162,12 @@ def test_a_chain_masks_what_all_its_links_changed():
 def test_choices_come_as_often_as_weighed():
     image = np.full((4, 4, 1), 0.5, np.float32)
     paint = lambda value: lambda key, image, texture: compare(image, jnp.full_like(image, value))
-    keys = jax.random.split(key(), 4000)
+    keys, again = jax.random.split(key(), (2, 4000))
     choice = one_of([paint(0.1), paint(0.2), paint(0.3)], (1, 0, 3))
-    drawn = np.asarray(jax.vmap(lambda k: choice(k, image, None).image[0, 0, 0])(keys))
+    drawn = np.asarray(jax.jit(jax.vmap(lambda k: choice(k, image, None).image[0, 0, 0]))(keys))
     assert np.mean(drawn == np.float32(0.1)) == pytest.approx(0.25, abs=0.03)
     assert not np.any(drawn == np.float32(0.2))
-    happens = np.asarray(
-        jax.vmap(lambda k: sometimes(paint(0.1), 0.3)(k, image).mask.any())(jax.random.split(key(), 4000))
-    )
+    happens = np.asarray(jax.jit(jax.vmap(lambda k: sometimes(paint(0.1), 0.3)(k, image).mask.any()))(again))
     assert happens.mean() == pytest.approx(0.3, abs=0.03)
 
 
