@@ -35,6 +35,7 @@ NAME, LAYERS, THEIR_LAYERS, SIDE = "efficientnet_lite0", ("stage3", "stage5"), (
 BATCHES, BANK, QUERIES, NEIGHBOURS = (1, 8, 32), (10_000, 384), 784, (1, 9)
 RATIO = 0.01
 TOLERANCE = 1e-4
+PAUSE_S = 0.3
 
 
 def pictures(number: int) -> np.ndarray:
@@ -66,10 +67,14 @@ def normalised(images: np.ndarray):
 
 
 def in_turns(runs: Mapping[str, Callable[[], object]], turns: int) -> dict[str, list[float]]:
-    """Seconds of each, one after another and again; the first turn warms up."""
+    """Seconds of each, one after another and again; the first turn warms up. No one's waiting threads disturb the next.
+
+    OpenMP's, which PyTorch has, keep a processor busy for a while after their work.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for turn in range(turns + 1):
         for name, run in runs.items():
+            time.sleep(PAUSE_S)
             began = time.monotonic()
             run()
             if turn:
