@@ -1,6 +1,6 @@
 """PatchCore's parts beside anomalib's, in turns in one process, and the peak memory of both, in processes of their own.
 
-PYTHONPATH=. python -m experiments.embedding.speed [--turns 7] [--images 88]
+PYTHONPATH=. python -m experiments.embedding.speed [--turns 25] [--images 88]
 
 Needs `pip install torch==2.13.0 anomalib==2.7.0` beside adjax. The work is proven equal first: the same weights give
 the same features, and the same bank the same distances; both select as many patches of as many images. Features are
@@ -198,7 +198,7 @@ def memory(number: int) -> dict[str, dict]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--turns", type=int, default=7)
+    parser.add_argument("--turns", type=int, default=25)
     parser.add_argument("--images", type=int, default=88, help="to measure memory with: a multiple of 8")
     parser.add_argument("--child", choices=FITS, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=pathlib.Path, default=HERE / "speed.json")
