@@ -1,11 +1,12 @@
-"""Convolution as `lax.conv_general_dilated`, of which two cases that are slow on the CPU are computed in another way.
+"""Convolution as `lax.conv_general_dilated`, of which three cases that are slow on the CPU are computed in another way.
 
 Axes: b batch, h height, w width, c channels, f features, k l sides of the kernel.
 
 XLA's CPU backend is three times slower at a convolution without padding than at the same one with a column of padding
-on one side: that column is added, and taken off the result. And of many features it computes the gradient by the
-kernel at half the speed of matrix products: it is computed as those, of a few rows of the image at a time. Being a
-custom derivative it goes with reverse mode, also of itself, but not with forward mode.
+on one side: that column is added, and taken off the result. Going over colours with a stride takes it twice as long as
+the same sums over squares of pixels, each of them one pixel of more channels (space to depth). And of many features it
+computes the gradient by the kernel at half the speed of matrix products: it is computed as those, of a few rows of the
+image at a time. Being a custom derivative it goes with reverse mode, also of itself, but not with forward mode.
 """
 
 import math
@@ -22,6 +23,8 @@ from jaxtyping import Array, Float
 ENOUGH = 64  # features, and values in a kernel, from which on matrix products are faster,
 WORTH = 10**9  # and multiplications from which on they are worth half a second of compiling
 PIXELS = 2048  # of the convolved image, of all images together, in one matrix product
+FEW = range(2, 5)  # channels that are too few for a stride; of a single one folding takes longer than it saves,
+TAPS = 64  # and so it does of more values in a kernel
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 
 
@@ -51,10 +54,15 @@ Conv = partial(nn.Conv, conv_general_dilated=convolve)
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def conv(x: Float[Array, "b h w c"], kernel: Float[Array, "k l c f"], geometry: Geometry) -> Float[Array, "b h2 w2 f"]:
-    if any(map(any, geometry.padding)) or kernel.shape[:2] == (1, 1):
+    strided = max(geometry.stride) > 1 and geometry.dilation == (1, 1)
+    if strided and kernel.shape[2] in FEW and math.prod(kernel.shape[:3]) <= TAPS:
+        quick = _folded
+    elif not any(map(any, geometry.padding)) and kernel.shape[:2] != (1, 1):
+        quick = _edged
+    else:
         return _conv(x, kernel, geometry)
     return lax.platform_dependent(
-        x, kernel, cpu=partial(_edged, geometry=geometry), default=partial(_conv, geometry=geometry)
+        x, kernel, cpu=partial(quick, geometry=geometry), default=partial(_conv, geometry=geometry)
     )
 
 
@@ -66,6 +74,21 @@ def _conv(x: Array, kernel: Array, geometry: Geometry) -> Array:
 def _edged(x: Array, kernel: Array, geometry: Geometry) -> Array:
     """The same where there is no padding."""
     return _conv(x, kernel, geometry._replace(padding=((0, 0), (geometry.stride[1], 0))))[:, :, 1:]
+
+
+def _folded(x: Array, kernel: Array, geometry: Geometry) -> Array:
+    """The same with a stride: squares of so many pixels become pixels."""
+    wide, more = [], []
+    for size, side, stride, (before, after) in zip(x.shape[1:3], kernel.shape[:2], *geometry[:2], strict=True):
+        unread = (size + before + after - side) % stride
+        more.append((0, -side % stride, 0))  # zeros that fill the kernel's last square
+        wide.append((before, after - unread + more[-1][1], 0))
+    whole, (down, right) = (0, 0, 0), geometry.stride
+    x = lax.pad(x, jnp.zeros((), x.dtype), [whole, *wide, whole])
+    kernel = lax.pad(kernel, jnp.zeros((), kernel.dtype), [*more, whole, whole])
+    x = rearrange(x, "b (h s) (w t) c -> b h w (s t c)", s=down, t=right)
+    kernel = rearrange(kernel, "(k s) (l t) c f -> k l (s t c) f", s=down, t=right)
+    return _edged(x, kernel, Geometry((1, 1), ((0, 0), (0, 0))))
 
 
 def _pullback(geometry: Geometry, residual, cotangent):

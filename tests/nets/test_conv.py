@@ -50,8 +50,8 @@ def test_sums_in_float32_whatever_the_blocks(pixels):
     np.testing.assert_array_equal(total, np.full((2, 3, 2, 3), 279.0))
 
 
-def test_the_cpu_convolves_neither_for_kernels_nor_without_padding(monkeypatch):
-    """Those two are what it is slow at."""
+def test_the_cpu_convolves_neither_for_kernels_nor_without_padding_nor_colours_with_a_stride(monkeypatch):
+    """Those three are what it is slow at."""
     monkeypatch.setattr(conv, "WORTH", 0)
     x, kernel = jnp.zeros((1, 9, 9, ENOUGH)), jnp.zeros((3, 3, ENOUGH, ENOUGH))
     geometry = Geometry((1, 1), ((0, 0), (0, 0)))
@@ -59,4 +59,7 @@ def test_the_cpu_convolves_neither_for_kernels_nor_without_padding(monkeypatch):
     value = lambda x, kernel: conv.conv(x, kernel, geometry)
     if jax.default_backend() == "cpu":
         assert "pad = [[0, 0], [1, 0]]" in text(value)
+        colours, few = jnp.zeros((1, 8, 8, 3)), jnp.zeros((3, 3, 3, 5))
+        halved = jax.jit(lambda x, kernel: conv.conv(x, kernel, Geometry((2, 2), ((0, 1), (1, 0)))))
+        assert "tensor<2x2x12x5xf32>" in halved.lower(colours, few).as_text()
         assert "stablehlo.convolution" not in text(jax.grad(lambda x, kernel: value(x, kernel).sum(), argnums=1))
