@@ -23,9 +23,12 @@ from adjax.threshold import THRESHOLDS, Threshold
 from adjax.types import Dataset, Info, Method, Record, UserError
 
 # The filament benchmark that tables share: 60 good images to learn from and 40 to test on, of every type of defect.
-# Of the first nine types, three of each family, there are two images.
+# Of the first nine types, three of each family, there are two images. The seed is that of 0 to 39 with which good and
+# defective test images are taken most like those to learn from (experiments/filaments/balance.py): with 0 the twelve
+# good ones happen to be blurred, and whoever measures sharpness seems to find defects.
 EVAL40 = {
     "level": "L2",
+    "seed": 16,
     "size": 1024,
     "n_train": 60,
     "n_test_good": 12,

@@ -10,6 +10,7 @@ from adjax.config import EVAL40
 from adjax.data import filaments, folder
 from adjax.synthesis.filaments import FAMILY, KINDS
 from adjax.types import UserError
+from experiments.filaments import balance
 
 TINY = {"level": "L1", "size": 96, "n_train": 3, "n_test_good": 2, "n_test_defect": 3}
 
@@ -75,6 +76,13 @@ def test_the_shared_subset_has_every_type_and_all_families_alike():
     doubled = [FAMILY[k] for k in KINDS if order.count(k) == 2]
     assert sorted(doubled) == sorted([*dict.fromkeys(FAMILY.values())] * 3)
     assert EVAL40["details"]  # without label and crossing maps there is little to see
+
+
+def test_the_shared_subset_s_parts_are_taken_alike():
+    """Otherwise a measure of sharpness or contrast finds defects. Where parts are drawn alike, 2 is rarely passed."""
+    counts = {"train": EVAL40["n_train"], "test_good": EVAL40["n_test_good"], "test_defect": EVAL40["n_test_defect"]}
+    assert counts == balance.COUNTS
+    assert balance.imbalance(EVAL40["seed"]) < 1 < 3 < balance.imbalance(0)
 
 
 def test_goes_on_to_the_same_bytes(root, tmp_path):
