@@ -28,7 +28,7 @@ from adjax.types import Dataset, Info, Method, Record, UserError
 # good ones happen to be blurred, and whoever measures sharpness seems to find defects.
 EVAL40 = {
     "level": "L2",
-    "seed": 16,
+    "data_seed": 16,
     "size": 1024,
     "n_train": 60,
     "n_test_good": 12,

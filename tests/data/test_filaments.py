@@ -1,11 +1,13 @@
 """The benchmark on disk: layout, resumption to the same bytes, refusal to mix."""
 
+import functools
 import json
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from adjax import data
 from adjax.config import EVAL40
 from adjax.data import filaments, folder
 from adjax.synthesis.filaments import FAMILY, KINDS
@@ -82,7 +84,21 @@ def test_the_shared_subset_s_parts_are_taken_alike():
     """Otherwise a measure of sharpness or contrast finds defects. Where parts are drawn alike, 2 is rarely passed."""
     counts = {"train": EVAL40["n_train"], "test_good": EVAL40["n_test_good"], "test_defect": EVAL40["n_test_defect"]}
     assert counts == balance.COUNTS
-    assert balance.imbalance(EVAL40["seed"]) < 1 < 3 < balance.imbalance(0)
+    assert balance.imbalance(EVAL40["data_seed"]) < 1 < 3 < balance.imbalance(0)
+
+
+def test_the_shared_subset_is_what_the_data_set_takes(root, monkeypatch):
+    made = {}
+
+    @functools.wraps(filaments.generate)
+    def generate(_, **settings):
+        made.update(settings)
+        return root
+
+    monkeypatch.setattr(filaments, "generate", generate)
+    found = data.load(dataset="filaments", seed=3, calibration=0, validation=0, **EVAL40)
+    assert made == {name.removeprefix("data_"): value for name, value in EVAL40.items()}
+    assert len(found.splits["train"]) == TINY["n_train"]
 
 
 def test_goes_on_to_the_same_bytes(root, tmp_path):
