@@ -25,19 +25,20 @@ COUNTS = {"train": 60, "test_good": 12, "test_defect": 28}
 
 
 @functools.cache
-def settings_of(level: str, optics: str):
+def settings():
+    """Those of images at level L2 in the electron microscope, by seed, split and numbers."""
+
     def one(seed, split, index):
-        drawn = draw_exposure(LEVELS[level], OPTICS[optics], 64, stream(image_key(seed, split, index), "sensor"))
+        drawn = draw_exposure(LEVELS["L2"], OPTICS["sem"], 64, stream(image_key(seed, split, index), "sensor"))
         stretch, slopes = jnp.abs(jnp.log(drawn.psf[0] / drawn.psf[1])), (drawn.slope, drawn.defocus)
         return jnp.stack([drawn.gain, drawn.offset, drawn.psf.mean(), stretch, *(jnp.hypot(*s) for s in slopes)])
 
     return jax.jit(jax.vmap(one, in_axes=(None, None, 0)))
 
 
-def imbalance(seed: int, counts: Mapping[str, int] = COUNTS, *, level: str = "L2", optics: str = "sem") -> float:
+def imbalance(seed: int, counts: Mapping[str, int] = COUNTS) -> float:
     """The largest difference of two parts' means in any setting, in standard errors."""
-    draw = settings_of(level, optics)
-    parts = [np.asarray(draw(seed, SPLITS[name], np.arange(number))) for name, number in counts.items()]
+    parts = [np.asarray(settings()(seed, SPLITS[name], np.arange(number))) for name, number in counts.items()]
     worst = 0.0
     for a, b in itertools.combinations(parts, 2):
         error = np.concatenate([a, b]).std(0) * np.sqrt(1 / len(a) + 1 / len(b))
