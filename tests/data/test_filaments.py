@@ -12,6 +12,7 @@ from adjax.config import EVAL40
 from adjax.data import filaments, folder
 from adjax.synthesis.filaments import FAMILY, KINDS
 from adjax.types import UserError
+from configs import quickstart
 from experiments.filaments import balance
 
 TINY = {"level": "L1", "size": 96, "n_train": 3, "n_test_good": 2, "n_test_defect": 3}
@@ -85,6 +86,12 @@ def test_the_shared_subset_s_parts_are_taken_alike():
     counts = {"train": EVAL40["n_train"], "test_good": EVAL40["n_test_good"], "test_defect": EVAL40["n_test_defect"]}
     assert counts == balance.COUNTS
     assert balance.imbalance(EVAL40["data_seed"]) < 1 < 3 < balance.imbalance(0)
+
+
+def test_the_quickstart_s_parts_are_taken_alike():
+    made = quickstart.get_config().data.options.filaments
+    counts = {"train": made.n_train, "test_good": made.n_test_good, "test_defect": made.n_test_defect}
+    assert balance.imbalance(made.data_seed, counts) < 1.5 < 3 < balance.imbalance(0, counts)
 
 
 def test_the_shared_subset_is_what_the_data_set_takes(root, monkeypatch):
