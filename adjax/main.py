@@ -11,7 +11,7 @@ import jax
 from absl import app, flags
 from ml_collections import config_flags
 
-from adjax import parallel, run, workdir
+from adjax import malloc, parallel, run, workdir
 from adjax.types import UserError
 
 MODES = {"train_eval": run.train_eval, "train": run.train, "eval": run.evaluate, "predict": run.predict}
@@ -42,6 +42,7 @@ def main(argv: list[str]) -> int:
 
 
 def cli() -> None:
+    malloc.keep()
     jax.config.update("jax_numpy_rank_promotion", "raise")
     parallel.start()
     command = list(sys.argv)

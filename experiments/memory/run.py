@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from adjax import optim, parallel, transforms
+from adjax import malloc, optim, parallel, transforms
 from adjax.methods.conv_ae import conv_ae
 from adjax.tiling import Grid
 from adjax.types import Info
@@ -20,6 +20,7 @@ SIDE = 4096
 
 
 def main() -> None:
+    malloc.keep()
     method = conv_ae(tx=optim.optimizer(steps=1), loss="ssim", rule="top:0.0005")
     example = {"image": jnp.zeros((1, 128, 128, 1)), "_mask": jnp.ones(1, bool)}
     init = jax.jit(lambda key: method.init(key, example, Info({}, {"train": 1}, 1)))
