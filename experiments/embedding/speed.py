@@ -6,7 +6,8 @@ Needs `pip install torch==2.13.0 anomalib==2.7.0` beside adjax. The work is prov
 the same features, and the same bank the same distances; both select as many patches of as many images. Features are
 those of EfficientNet-Lite0's stage3 and stage5 at 256 px, PyTorch's in both memory formats, of which the faster one
 counts. Neighbours are those of 784 queries in a bank of 10,000 x 384: anomalib's own search, and torch.cdist with topk.
-Writes speed.json, of which `collect` makes a table. Axes: b batch, h height, w width, c channels, q queries, n bank.
+malloc is as main sets it for all. Writes speed.json, of which `collect` makes a table.
+Axes: b batch, h height, w width, c channels, q queries, n bank.
 """
 
 import argparse
@@ -16,26 +17,25 @@ import pathlib
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from adjax import parallel
+from adjax import malloc, parallel
 from adjax.backbones import backbone, find
 from adjax.backbones.networks import NETWORKS
 from adjax.fitted.neighbours import nearest
 from adjax.methods.patchcore import patchcore
 from adjax.types import Info
+from experiments.turns import in_turns
 
 HERE = pathlib.Path(__file__).parent
 NAME, LAYERS, THEIR_LAYERS, SIDE = "efficientnet_lite0", ("stage3", "stage5"), ("blocks.2", "blocks.4"), 256
 BATCHES, BANK, QUERIES, NEIGHBOURS = (1, 8, 32), (10_000, 384), 784, (1, 9)
 RATIO = 0.01
 TOLERANCE = 1e-4
-PAUSE_S = 0.3
 
 
 def pictures(number: int) -> np.ndarray:
@@ -64,22 +64,6 @@ def normalised(images: np.ndarray):
     import torch
 
     return (torch.from_numpy(images).permute(0, 3, 1, 2) * 255 - 127) / 128
-
-
-def in_turns(runs: Mapping[str, Callable[[], object]], turns: int) -> dict[str, list[float]]:
-    """Seconds of each, one after another and again; the first turn warms up. No one's waiting threads disturb the next.
-
-    OpenMP's, which PyTorch has, keep a processor busy for a while after their work.
-    """
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for turn in range(turns + 1):
-        for name, run in runs.items():
-            time.sleep(PAUSE_S)
-            began = time.monotonic()
-            run()
-            if turn:
-                seconds[name].append(time.monotonic() - began)
-    return seconds
 
 
 def compared(runs: Mapping[str, Callable[[], object]], turns: int, error: float) -> dict:
@@ -203,6 +187,7 @@ def main() -> None:
     parser.add_argument("--child", choices=FITS, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=pathlib.Path, default=HERE / "speed.json")
     a = parser.parse_args()
+    malloc.keep()
     if a.child:
         return child(a.child, a.images)
     import torch

@@ -1,16 +1,18 @@
-"""Training steps of conv_ae and draem beside the same networks in eager PyTorch, in turns, in one process.
+"""Training steps of conv_ae and draem beside the same networks in eager PyTorch, in turns.
 
 python -m experiments.reconstruction.speed [--only conv_ae] [--turns 5]
 
 Needs `pip install torch==2.13.0`. Both have all processors, or the same GPU. The work is proven equal first: the same
 weights give the same output in training mode. A step is forward, backward and Adam in float32, on a GPU with the
 tensor cores' TF32 in both; ours of draem plants its anomalies, too, PyTorch's gets them for nothing. PyTorch is
-measured in both memory formats, and the faster one counts.
+measured in both memory formats, in processes of its own, with malloc as it comes and as main sets it for ours; the
+fastest way counts.
 """
 
 import argparse
 import importlib.metadata
 import json
+import multiprocessing
 import pathlib
 import statistics
 import time
@@ -22,17 +24,25 @@ import numpy as np
 import optax
 import torch
 
-from adjax import parallel
+from adjax import malloc, parallel
 from adjax.methods import METHODS
 from adjax.nets.autoencoder import ConvAutoencoder
 from adjax.nets.draem import Draem
 from adjax.types import Info
 from experiments.reconstruction import eager
+from experiments.turns import in_turns
 
 HERE = pathlib.Path(__file__).parent
 RATE, DECAY = 2e-4, 1e-5
 GPU = 20  # times as many steps in a turn
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+RIVALS = {  # memory format, and whether memory is kept
+    "contiguous": ("contiguous", False),
+    "channels_last": ("channels_last", False),
+    "contiguous, memory kept": ("contiguous", True),
+    "channels_last, memory kept": ("channels_last", True),
+}
 
 
 class Case(NamedTuple):
@@ -103,6 +113,33 @@ def theirs(case: Case, params, layout: torch.memory_format):
     return network, turn
 
 
+def elsewhere(name: str, params, layout: str, kept: bool) -> Callable:
+    """A function that runs PyTorch's turn of steps, in a process of its own that ends with this one."""
+    here, there = multiprocessing.get_context("spawn").Pipe()
+    process = multiprocessing.get_context("spawn").Process(
+        target=serve, args=(there, name, params, layout, kept), daemon=True
+    )
+    process.start()
+
+    def run() -> None:
+        here.send(None)
+        here.recv()
+
+    return run
+
+
+def serve(link, name: str, params, layout: str, kept: bool) -> None:
+    if kept:
+        malloc.keep()
+    torch.set_num_threads(parallel.processors())
+    exact(False)
+    _, turn = theirs(CASES[name], params, LAYOUTS[layout])
+    while True:
+        link.recv()
+        turn()
+        link.send(None)
+
+
 def steps_in(case: Case) -> int:
     return case.block * GPU if DEVICE == "cuda" else case.block
 
@@ -130,22 +167,17 @@ def exact(on: bool) -> None:
 def measure(name: str, turns: int) -> dict:
     case = CASES[name]
     params, compiled, mine = ours(name, case)
-    layouts = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
-    rivals, error = {}, 0.0
-    for label, layout in layouts.items():
-        network, rivals[label] = theirs(case, params, layout)
+    error = 0.0
+    for layout in LAYOUTS.values():
+        network, _ = theirs(case, params, layout)
         error = max(error, difference(case, params, network))
         count = sum(p.numel() for p in network.parameters())
     number = sum(leaf.size for leaf in jax.tree.leaves(params))
     if count != number or error > 1e-2:
         raise ValueError(f"{name}: not the same work: {count} and {number} parameters, outputs differ by {error}")
-    seconds: dict[str, list[float]] = {label: [] for label in ("adjax", *rivals)}
-    for turn in range(turns + 1):
-        for label, run in (("adjax", mine), *rivals.items()):
-            began = time.monotonic()
-            run()
-            if turn:  # the first one warms up
-                seconds[label].append((time.monotonic() - began) / steps_in(case))
+    rivals = {label: elsewhere(name, params, *how) for label, how in RIVALS.items()}
+    turned = in_turns({"adjax": mine, **rivals}, turns)
+    seconds = {label: [turn / steps_in(case) for turn in spent] for label, spent in turned.items()}
     medians = {label: statistics.median(s) for label, s in seconds.items()}
     best = min(rivals, key=medians.get)
     ratios = [t / a for t, a in zip(seconds[best], seconds["adjax"])]
@@ -166,6 +198,7 @@ def main() -> None:
     parser.add_argument("--only", choices=list(CASES), action="append")
     parser.add_argument("--turns", type=int, default=7)
     flags = parser.parse_args()
+    malloc.keep()
     parallel.start()
     torch.set_num_threads(parallel.processors())
     name = "cpu" if DEVICE == "cpu" else torch.cuda.get_device_name()

@@ -5,8 +5,8 @@ python -m experiments.student_teacher.speed [--part efficient_ad] [--turns 9]
 Needs `pip install torch==2.13.0`; with `pip install anomalib` its EfficientAD-S is measured, too. All run in one
 process, in turns, with all processors or on the same GPU. The work is proven equal first: with the same weights the
 maps agree. PyTorch is measured in both memory formats in inference mode, and the faster one counts. On a GPU both
-multiply by TF32. Writes speed_cpu.json or speed_cuda.json, from which `collect` makes tables. Let nothing else run on
-the machine.
+multiply by TF32; on a CPU malloc is as main sets it for all. Writes speed_cpu.json or speed_cuda.json, from which
+`collect` makes tables. Let nothing else run on the machine.
 
 The parts: "efficient_ad", one image of 256 × 256 px at a time (and 64 with `--batch 64`), PDN-S and PDN-M; "students",
 three students of patches of 33 px in one call and one after another, scoring 256 × 256 px and one gradient. On a GPU
@@ -19,7 +19,6 @@ import importlib.util
 import json
 import pathlib
 import statistics
-import time
 from collections.abc import Callable, Mapping
 
 import jax
@@ -27,13 +26,14 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from adjax import parallel
+from adjax import malloc, parallel
 from adjax.backbones import RANDOM
 from adjax.methods.efficient_ad import State, efficient_ad
 from adjax.nets.patch_descriptor import PatchDescriptor
 from adjax.nets.pdn import LAYERS
 from adjax.stacked import vmapped
 from adjax.types import Info, Method
+from experiments.turns import in_turns
 
 HERE = pathlib.Path(__file__).parent
 SIDE, STUDENTS, SIZE, STRIDE = 256, 3, 33, 4
@@ -141,15 +141,7 @@ def students(gradient: bool, turns: int) -> dict:
 
 def compared(runs: Mapping[str, Run], mine: str, turns: int) -> dict:
     """Seconds of a call by the wall clock, medians over turns, and the ratio to ours, turn by turn."""
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    repeats = REPEATS if on_gpu() else 1
-    for turn in range(turns + 1):
-        for name, run in runs.items():
-            began = time.monotonic()
-            for _ in range(repeats):
-                run()
-            if turn:  # the first one compiles and warms up
-                seconds[name].append((time.monotonic() - began) / repeats)
+    seconds = in_turns(runs, turns, REPEATS if on_gpu() else 1)
     ratios = {name: [a / b for a, b in zip(seconds[name], seconds[mine])] for name in runs if name != mine}
     return {
         "seconds": {name: statistics.median(s) for name, s in seconds.items()},
@@ -165,6 +157,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=9)
     parser.add_argument("--alone", action="store_true")
     flags = parser.parse_args()
+    malloc.keep()
     parallel.start()
     score = lambda network: scoring(network, flags.batch, flags.turns, flags.alone)
     parts = {
