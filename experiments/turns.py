@@ -1,12 +1,18 @@
 """Times several ways to do the same work, one after another and again: a slow while of the machine meets all."""
 
+import contextlib
+import multiprocessing
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+
+from adjax import malloc, parallel
 
 PAUSE_S = 0.3
+KEPT = ", memory kept"
+Run = Callable[[], object]  # ends when its result is there
 
 
-def in_turns(runs: Mapping[str, Callable[[], object]], turns: int, repeats: int = 1) -> dict[str, list[float]]:
+def in_turns(runs: Mapping[str, Run], turns: int, repeats: int = 1) -> dict[str, list[float]]:
     """Seconds of one of `repeats` calls of each, by turn; a turn before the first warms up.
 
     No one's waiting threads disturb the next: OpenMP's, which PyTorch has, keep a processor busy for a while after
@@ -22,3 +28,43 @@ def in_turns(runs: Mapping[str, Callable[[], object]], turns: int, repeats: int 
             if turn:
                 seconds[name].append((time.monotonic() - began) / repeats)
     return seconds
+
+
+@contextlib.contextmanager
+def elsewhere(makers: Mapping[str, Callable[[], Run]]) -> Iterator[dict[str, Run]]:
+    """PyTorch's runs in processes of their own, two of each: with malloc as it comes, and as adjax's main sets it.
+
+    What a maker makes is called there; makers have to be picklable.
+    """
+    context, started = multiprocessing.get_context("spawn"), []
+
+    def begin(make: Callable[[], Run], kept: bool) -> Run:
+        here, there = context.Pipe()
+        started.append(context.Process(target=_serve, args=(there, make, kept), daemon=True))
+        started[-1].start()
+
+        def run() -> None:
+            here.send(None)
+            here.recv()
+
+        return run
+
+    try:
+        yield {name + (KEPT if kept else ""): begin(m, kept) for name, m in makers.items() for kept in (False, True)}
+    finally:
+        for process in started:
+            process.terminate()
+            process.join()
+
+
+def _serve(link, make: Callable[[], Run], kept: bool) -> None:
+    import torch
+
+    if kept:
+        malloc.keep()
+    torch.set_num_threads(parallel.processors())
+    run = make()
+    while True:
+        link.recv()
+        run()
+        link.send(None)

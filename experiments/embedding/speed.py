@@ -1,4 +1,4 @@
-"""PatchCore's parts beside anomalib's, in turns in one process, and the peak memory of both, in processes of their own.
+"""PatchCore's parts beside anomalib's, in turns, and the peak memory of both.
 
 PYTHONPATH=. python -m experiments.embedding.speed [--turns 25] [--images 88]
 
@@ -6,7 +6,8 @@ Needs `pip install torch==2.13.0 anomalib==2.7.0` beside adjax. The work is prov
 the same features, and the same bank the same distances; both select as many patches of as many images. Features are
 those of EfficientNet-Lite0's stage3 and stage5 at 256 px, PyTorch's in both memory formats, of which the faster one
 counts. Neighbours are those of 784 queries in a bank of 10,000 x 384: anomalib's own search, and torch.cdist with topk.
-malloc is as main sets it for all. Writes speed.json, of which `collect` makes a table.
+Others run in processes of their own with malloc as it comes; what they gain from malloc as main sets it for ours stands
+beside it. Writes speed.json, of which `collect` makes a table.
 Axes: b batch, h height, w width, c channels, q queries, n bank.
 """
 
@@ -17,7 +18,8 @@ import pathlib
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -29,13 +31,15 @@ from adjax.backbones.networks import NETWORKS
 from adjax.fitted.neighbours import nearest
 from adjax.methods.patchcore import patchcore
 from adjax.types import Info
-from experiments.turns import in_turns
+from experiments.turns import KEPT, Run, elsewhere, in_turns
 
 HERE = pathlib.Path(__file__).parent
 NAME, LAYERS, THEIR_LAYERS, SIDE = "efficientnet_lite0", ("stage3", "stage5"), ("blocks.2", "blocks.4"), 256
 BATCHES, BANK, QUERIES, NEIGHBOURS = (1, 8, 32), (10_000, 384), 784, (1, 9)
 RATIO = 0.01
 TOLERANCE = 1e-4
+FORMATS = {"contiguous": "contiguous_format", "channels_last": "channels_last"}  # our names of PyTorch's
+SEARCHES = ("anomalib", "cdist")
 
 
 def pictures(number: int) -> np.ndarray:
@@ -66,56 +70,65 @@ def normalised(images: np.ndarray):
     return (torch.from_numpy(images).permute(0, 3, 1, 2) * 255 - 127) / 128
 
 
-def compared(runs: Mapping[str, Callable[[], object]], turns: int, error: float) -> dict:
+def compared(runs: Mapping[str, Run], turns: int, error: float) -> dict:
     """How many times as long the fastest of the others takes as adjax, turn by turn."""
     if error > TOLERANCE:
         raise ValueError(f"not the same work: results differ by {error} of their largest value")
     seconds = in_turns(runs, turns)
     medians = {name: statistics.median(s) for name, s in seconds.items()}
-    rival = min(set(runs) - {"adjax"}, key=medians.get)
+    rival = min((name for name in runs if name != "adjax" and not name.endswith(KEPT)), key=medians.get)
     ratios = [other / mine for other, mine in zip(seconds[rival], seconds["adjax"])]
     return {"difference": error, "s": medians, "rival": rival, "speedup": statistics.median(ratios), "speedups": ratios}
 
 
-def features(turns: int) -> dict[str, dict]:
+def extraction(number: int, layout: str) -> Run:
     import torch
 
+    model, x = theirs(), normalised(pictures(number)).contiguous(memory_format=getattr(torch, layout))
+    return torch.no_grad()(lambda: list(model.feature_extractor(x).values()))
+
+
+def bank_and_queries() -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(0)
+    return tuple(random.standard_normal((n, BANK[1])).astype(np.float32) for n in (BANK[0], QUERIES))
+
+
+def search(how: str, k: int) -> Run:
+    import torch
+
+    model = theirs()
+    model.memory_bank, x = map(torch.from_numpy, bank_and_queries())
+    return {
+        "anomalib": lambda: model.nearest_neighbors(x, k),
+        "cdist": lambda: torch.cdist(x, model.memory_bank).topk(k, largest=False, dim=1),
+    }[how]
+
+
+def features(turns: int) -> dict[str, dict]:
     network = backbone(NAME, LAYERS)
-    apply, model, found = jax.jit(network.apply), theirs(), {}
-    extract = torch.no_grad()(lambda x: list(model.feature_extractor(x).values()))
+    apply, found = jax.jit(network.apply), {}
     for number in BATCHES:
-        images = pictures(number)
-        placed, x = jax.device_put(images), normalised(images)
-        wide = x.contiguous(memory_format=torch.channels_last)
-        pairs = zip((apply(network.variables, placed)[name] for name in LAYERS), extract(x))
+        placed = jax.device_put(pictures(number))
+        pairs = zip(
+            (apply(network.variables, placed)[name] for name in LAYERS), extraction(number, "contiguous_format")()
+        )
         error = max(relative(np.asarray(a), b.permute(0, 2, 3, 1).numpy()) for a, b in pairs)
-        runs = {
-            "adjax": lambda placed=placed: jax.block_until_ready(apply(network.variables, placed)),
-            "contiguous": lambda x=x: extract(x),
-            "channels_last": lambda wide=wide: extract(wide),
-        }
-        found[str(number)] = compared(runs, turns, error)
+        mine = lambda placed=placed: jax.block_until_ready(apply(network.variables, placed))
+        with elsewhere({name: partial(extraction, number, layout) for name, layout in FORMATS.items()}) as rivals:
+            found[str(number)] = compared({"adjax": mine, **rivals}, turns, error)
     return found
 
 
 def neighbours(turns: int) -> dict[str, dict]:
-    import torch
-
-    random = np.random.default_rng(0)
-    bank, queries = (random.standard_normal((n, BANK[1])).astype(np.float32) for n in (BANK[0], QUERIES))
-    model, found = theirs(), {}
-    model.memory_bank, x = torch.from_numpy(bank), torch.from_numpy(queries)
+    placed, found = [jax.device_put(rows) for rows in bank_and_queries()], {}
     for k in NEIGHBOURS:
-        search = jax.jit(lambda queries, bank, k=k: nearest(queries, bank, k))
-        placed = jax.device_put(queries), jax.device_put(bank)
-        runs = {
-            "adjax": lambda search=search, placed=placed: jax.block_until_ready(search(*placed)),
-            "anomalib": lambda k=k: model.nearest_neighbors(x, k),
-            "cdist": lambda k=k: torch.cdist(x, model.memory_bank).topk(k, largest=False, dim=1),
-        }
-        mine = np.asarray(search(*placed)[0])
-        others = (runs[name]()[0].numpy().reshape(mine.shape) for name in ("anomalib", "cdist"))
-        found[str(k)] = compared(runs, turns, max(relative(mine, other) for other in others))
+        ours = jax.jit(lambda bank, queries, k=k: nearest(queries, bank, k))
+        expected = np.asarray(ours(*placed)[0])
+        others = [search(how, k)()[0].numpy().reshape(expected.shape) for how in SEARCHES]
+        mine = lambda ours=ours: jax.block_until_ready(ours(*placed))
+        with elsewhere({how: partial(search, how, k) for how in SEARCHES}) as rivals:
+            error = max(relative(expected, other) for other in others)
+            found[str(k)] = compared({"adjax": mine, **rivals}, turns, error)
     return found
 
 
@@ -187,7 +200,8 @@ def main() -> None:
     parser.add_argument("--child", choices=FITS, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=pathlib.Path, default=HERE / "speed.json")
     a = parser.parse_args()
-    malloc.keep()
+    if a.child != "anomalib":
+        malloc.keep()
     if a.child:
         return child(a.child, a.images)
     import torch

@@ -5,18 +5,18 @@ python -m experiments.reconstruction.speed [--only conv_ae] [--turns 5]
 Needs `pip install torch==2.13.0`. Both have all processors, or the same GPU. The work is proven equal first: the same
 weights give the same output in training mode. A step is forward, backward and Adam in float32, on a GPU with the
 tensor cores' TF32 in both; ours of draem plants its anomalies, too, PyTorch's gets them for nothing. PyTorch is
-measured in both memory formats, in processes of its own, with malloc as it comes and as main sets it for ours; the
-fastest way counts.
+measured in both memory formats, of which the faster one counts, in processes of its own with malloc as it comes; what
+it gains from malloc as main sets it for ours stands beside it.
 """
 
 import argparse
 import importlib.metadata
 import json
-import multiprocessing
 import pathlib
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -30,19 +30,13 @@ from adjax.nets.autoencoder import ConvAutoencoder
 from adjax.nets.draem import Draem
 from adjax.types import Info
 from experiments.reconstruction import eager
-from experiments.turns import in_turns
+from experiments.turns import elsewhere, in_turns
 
 HERE = pathlib.Path(__file__).parent
 RATE, DECAY = 2e-4, 1e-5
 GPU = 20  # times as many steps in a turn
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
-RIVALS = {  # memory format, and whether memory is kept
-    "contiguous": ("contiguous", False),
-    "channels_last": ("channels_last", False),
-    "contiguous, memory kept": ("contiguous", True),
-    "channels_last, memory kept": ("channels_last", True),
-}
 
 
 class Case(NamedTuple):
@@ -113,31 +107,9 @@ def theirs(case: Case, params, layout: torch.memory_format):
     return network, turn
 
 
-def elsewhere(name: str, params, layout: str, kept: bool) -> Callable:
-    """A function that runs PyTorch's turn of steps, in a process of its own that ends with this one."""
-    here, there = multiprocessing.get_context("spawn").Pipe()
-    process = multiprocessing.get_context("spawn").Process(
-        target=serve, args=(there, name, params, layout, kept), daemon=True
-    )
-    process.start()
-
-    def run() -> None:
-        here.send(None)
-        here.recv()
-
-    return run
-
-
-def serve(link, name: str, params, layout: str, kept: bool) -> None:
-    if kept:
-        malloc.keep()
-    torch.set_num_threads(parallel.processors())
+def rival(name: str, params, layout: str) -> Callable[[], None]:
     exact(False)
-    _, turn = theirs(CASES[name], params, LAYOUTS[layout])
-    while True:
-        link.recv()
-        turn()
-        link.send(None)
+    return theirs(CASES[name], params, LAYOUTS[layout])[1]
 
 
 def steps_in(case: Case) -> int:
@@ -175,11 +147,11 @@ def measure(name: str, turns: int) -> dict:
     number = sum(leaf.size for leaf in jax.tree.leaves(params))
     if count != number or error > 1e-2:
         raise ValueError(f"{name}: not the same work: {count} and {number} parameters, outputs differ by {error}")
-    rivals = {label: elsewhere(name, params, *how) for label, how in RIVALS.items()}
-    turned = in_turns({"adjax": mine, **rivals}, turns)
+    with elsewhere({label: partial(rival, name, params, label) for label in LAYOUTS}) as rivals:
+        turned = in_turns({"adjax": mine, **rivals}, turns)
     seconds = {label: [turn / steps_in(case) for turn in spent] for label, spent in turned.items()}
     medians = {label: statistics.median(s) for label, s in seconds.items()}
-    best = min(rivals, key=medians.get)
+    best = min(LAYOUTS, key=medians.get)
     ratios = [t / a for t, a in zip(seconds[best], seconds["adjax"])]
     return {
         "shape": case.shape,

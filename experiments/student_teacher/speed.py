@@ -2,11 +2,11 @@
 
 python -m experiments.student_teacher.speed [--part efficient_ad] [--turns 9]
 
-Needs `pip install torch==2.13.0`; with `pip install anomalib` its EfficientAD-S is measured, too. All run in one
-process, in turns, with all processors or on the same GPU. The work is proven equal first: with the same weights the
-maps agree. PyTorch is measured in both memory formats in inference mode, and the faster one counts. On a GPU both
-multiply by TF32; on a CPU malloc is as main sets it for all. Writes speed_cpu.json or speed_cuda.json, from which
-`collect` makes tables. Let nothing else run on the machine.
+Needs `pip install torch==2.13.0`; with `pip install anomalib` its EfficientAD-S is measured, too. All have all
+processors, or the same GPU, in turns. The work is proven equal first: with the same weights the maps agree. PyTorch is
+measured in both memory formats in inference mode, and the faster one counts; it runs in processes of its own with
+malloc as it comes, and what it gains from malloc as main sets it for ours stands beside it. On a GPU both multiply by
+TF32. Writes speed_cpu.json or speed_cuda.json, from which `collect` makes tables. Let nothing else run on the machine.
 
 The parts: "efficient_ad", one image of 256 × 256 px at a time (and 64 with `--batch 64`), PDN-S and PDN-M; "students",
 three students of patches of 33 px in one call and one after another, scoring 256 × 256 px and one gradient. On a GPU
@@ -19,7 +19,8 @@ import importlib.util
 import json
 import pathlib
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -33,12 +34,12 @@ from adjax.nets.patch_descriptor import PatchDescriptor
 from adjax.nets.pdn import LAYERS
 from adjax.stacked import vmapped
 from adjax.types import Info, Method
-from experiments.turns import in_turns
+from experiments.turns import Run, elsewhere, in_turns
 
 HERE = pathlib.Path(__file__).parent
 SIDE, STUDENTS, SIZE, STRIDE = 256, 3, 33, 4
 REPEATS = 20  # calls in a turn on a GPU
-Run = Callable[[], object]  # ends when its result is on the host
+FORMATS = {"contiguous": "contiguous_format", "channels_last": "channels_last"}  # our names of PyTorch's
 
 
 def on_gpu() -> bool:
@@ -70,47 +71,52 @@ def scoring(network: str, batch: int, turns: int, alone: bool) -> dict:
     state, image = fitted(method, network), images(batch)
     placed = jax.device_put(state)
     score = jax.jit(lambda state, image: method.score(state, {"image": image}, None)[:2])
-    runs: dict[str, Run] = {"adjax": lambda: jax.device_get(score(placed, image))}
-    error = 0.0
-    if not alone:
-        rivals, error = others(network, state, image, runs["adjax"]()[1])
-        runs |= rivals
-    found = compared(runs, "adjax", turns)
+    mine = lambda: jax.device_get(score(placed, image))
+    error = 0.0 if alone else difference(network, state, image, mine()[1])
+    makers = {} if alone else {f"{m} {f}": partial(theirs, m, f, network, state, image) for m, f in others(network)}
+    with elsewhere(makers) as rivals:
+        found = compared({"adjax": mine, **rivals}, "adjax", turns)
     parameters = sum(leaf.size for leaf in jax.tree.leaves((state.teacher, state.net.params)))
     return {"batch": batch, "parameters": parameters, "map_difference": error, **found}
 
 
-def others(network: str, state: State, image: np.ndarray, expected: np.ndarray) -> tuple[dict[str, Run], float]:
-    """PyTorch's runs by name, and how far their maps are from ours, as a share of the map's spread."""
+def others(network: str) -> list[tuple[str, str]]:
+    """(model, memory format) of what can be measured."""
+    there = importlib.util.find_spec("anomalib") and network == "pdn_small"
+    return [(model, layout) for model in ("eager", *(["anomalib"] if there else [])) for layout in FORMATS]
+
+
+def theirs(model: str, layout: str, network: str, state: State, image: np.ndarray, exact: bool = False) -> Run:
     import torch
 
     from experiments.student_teacher import eager
 
-    torch.set_num_threads(parallel.processors())
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    if (device == "cuda") != on_gpu():
-        raise ValueError(f"not the same device: JAX has {jax.default_backend()}, PyTorch {device}")
-    models = {"eager": (lambda: eager.EfficientAD(network, state, SIDE), lambda out: out[1])}
-    if importlib.util.find_spec("anomalib") and network == "pdn_small":
-        models["anomalib"] = (lambda: eager.anomalib(state), lambda out: out.anomaly_map[:, 0])
-    layouts = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
-    runs, error = {}, 0.0
-    for name, (make, map_of) in models.items():
-        for label, layout in layouts.items():
-            model = make().eval().to(device, memory_format=layout)
-            x = torch.from_numpy(image).permute(0, 3, 1, 2).contiguous(memory_format=layout)
+    layout = getattr(torch, FORMATS[layout])
+    made = eager.EfficientAD(network, state, SIDE) if model == "eager" else eager.anomalib(state)
+    map_of = (lambda out: out[1]) if model == "eager" else (lambda out: out.anomaly_map[:, 0])
+    made = made.eval().to(device, memory_format=layout)
+    x = torch.from_numpy(image).permute(0, 3, 1, 2).contiguous(memory_format=layout)
 
-            def run(model=model, x=x, map_of=map_of):
-                with torch.inference_mode():
-                    return map_of(model(x.to(device))).cpu().numpy()
+    def run() -> np.ndarray:
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = not exact
+        with torch.inference_mode():
+            return map_of(made(x.to(device))).cpu().numpy()
 
-            runs[f"{name} {label}"] = run
-            torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-            error = max(error, float(np.sqrt(((run() - expected) ** 2).mean()) / expected.std()))
-            torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
+    return run
+
+
+def difference(network: str, state: State, image: np.ndarray, expected: np.ndarray) -> float:
+    """The largest of PyTorch's maps' from ours, as a share of the map's spread."""
+    import torch
+
+    if torch.cuda.is_available() != on_gpu():
+        raise ValueError(f"not the same device: JAX has {jax.default_backend()}, PyTorch another")
+    found = [theirs(model, layout, network, state, image, exact=True)() for model, layout in others(network)]
+    error = max(float(np.sqrt(((one - expected) ** 2).mean()) / expected.std()) for one in found)
     if error > (1e-2 if on_gpu() else 1e-3):
         raise ValueError(f"{network}: not the same work: maps differ by {error} of their spread")
-    return runs, error
+    return error
 
 
 def students(gradient: bool, turns: int) -> dict:
