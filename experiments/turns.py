@@ -31,16 +31,18 @@ def in_turns(runs: Mapping[str, Run], turns: int, repeats: int = 1) -> dict[str,
 
 
 @contextlib.contextmanager
-def elsewhere(makers: Mapping[str, Callable[[], Run]]) -> Iterator[dict[str, Run]]:
+def elsewhere(
+    makers: Mapping[str, Callable[[], Run]], kept: tuple[bool, ...] = (False, True)
+) -> Iterator[dict[str, Run]]:
     """PyTorch's runs in processes of their own, two of each: with malloc as it comes, and as adjax's main sets it.
 
     What a maker makes is called there; makers have to be picklable.
     """
     context, started = multiprocessing.get_context("spawn"), []
 
-    def begin(make: Callable[[], Run], kept: bool) -> Run:
+    def begin(make: Callable[[], Run], keep: bool) -> Run:
         here, there = context.Pipe()
-        started.append(context.Process(target=_serve, args=(there, make, kept), daemon=True))
+        started.append(context.Process(target=_serve, args=(there, make, keep), daemon=True))
         started[-1].start()
 
         def run() -> None:
@@ -50,17 +52,17 @@ def elsewhere(makers: Mapping[str, Callable[[], Run]]) -> Iterator[dict[str, Run
         return run
 
     try:
-        yield {name + (KEPT if kept else ""): begin(m, kept) for name, m in makers.items() for kept in (False, True)}
+        yield {name + (KEPT if keep else ""): begin(make, keep) for name, make in makers.items() for keep in kept}
     finally:
         for process in started:
             process.terminate()
             process.join()
 
 
-def _serve(link, make: Callable[[], Run], kept: bool) -> None:
+def _serve(link, make: Callable[[], Run], keep: bool) -> None:
     import torch
 
-    if kept:
+    if keep:
         malloc.keep()
     torch.set_num_threads(parallel.processors())
     run = make()
