@@ -1,4 +1,4 @@
-"""Gathers results.json of all runs into experiments/reconstruction/results.json and writes the README's tables.
+"""Gathers results.json of all runs into experiments/reconstruction/results.json, writes the README's tables.
 
 python -m experiments.reconstruction.collect --runs=runs/reconstruction
 """
@@ -44,9 +44,24 @@ def speed() -> list[str]:
     return lines
 
 
+def chosen() -> list[str]:
+    """Mean of image AP and pixel AP on planted defects, by candidate and score; the winner is bold."""
+    found = json.loads((HERE / "choose.json").read_text())
+    scores, won = list(found["candidates"][0]["criteria"]), found["winner"]
+    lines = [row(["skips", "noise", "loss", *scores]), "|---" * (3 + len(scores)) + "|"]
+    for one in found["candidates"]:
+        cells = (
+            f"**{value:.3f}**" if one["method"] | {"score": score} == won else f"{value:.3f}"
+            for score, value in one["criteria"].items()
+        )
+        lines.append(row([*map(str, one["method"].values()), *cells]))
+    return lines
+
+
 def main() -> None:
     results = collected(__doc__, HERE / "results.json")
     replace(HERE / "README.md", "reconstruction", quality(results) + speed() + [""])
+    replace(HERE / "README.md", "choose", chosen())
 
 
 if __name__ == "__main__":

@@ -20,7 +20,14 @@ SMALL = {
     "vae": {"name": "vae", "latent": 100, "width": 1.0, "warmup": 50},
     "memae": {"name": "memae", "items": 500, "width": 0.5},
     "stain_ae": {"name": "stain_ae", "width": 0.5},
-    "filtering_ae": {"name": "filtering_ae", "width": 0.5, "skips": False, "noise": 0.05, "loss": "l2", "score": "l1"},
+    "filtering_ae": {
+        "name": "filtering_ae",
+        "width": 0.5,
+        "skips": False,  # this and what follows: as planted defects of validation images chose (choose.json)
+        "noise": 0.05,
+        "loss": "l2",
+        "score": "msgms + l1",
+    },
     "riad": {"name": "riad", "levels": LEVELS, "cells": (4, 8, 16), "window": 11},
     "inpainting": {"name": "inpainting", "hole": 16, "levels": LEVELS},
     "draem": {"name": "draem", "base": 4, "multiples": (1, 2, 4, 8, 8, 8), "window": 11},
