@@ -34,6 +34,17 @@ PACKAGES = (
 CASES = 12
 
 
+def commit(package: pathlib.Path = pathlib.Path(__file__).parent) -> str:
+    """The commit of the code as its files are, with "-dirty" where they differ; "unknown" outside a git checkout."""
+    if not (package.parent / ".git").exists() or not shutil.which("git"):
+        return "unknown"
+    command = ["git", "-C", package, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip() or "unknown"
+
+
+LOADED = commit()  # asked while the files are what was loaded: a run may last, and its code be worked on
+
+
 def results(
     trained, dataset: Dataset, scored: Sequence[Scored], measured: Measured, baselines, clock, command: str
 ) -> dict:
@@ -85,21 +96,13 @@ def unlabelled_results(trained, number: int, clock, skipped: list[str], command:
 
 
 def versions() -> dict[str, str]:
-    found = {"python": platform.python_version(), "device": jax.devices()[0].device_kind, "commit": commit()}
+    found = {"python": platform.python_version(), "device": jax.devices()[0].device_kind, "commit": LOADED}
     for name in PACKAGES:
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue  # one of tensorflow-cpu and tensorflow is there, not both
     return found
-
-
-def commit(package: pathlib.Path = pathlib.Path(__file__).parent) -> str:
-    """The commit of the code that runs, with "-dirty" where files differ from it; "unknown" outside a git checkout."""
-    if not (package.parent / ".git").exists() or not shutil.which("git"):
-        return "unknown"
-    command = ["git", "-C", package, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    return subprocess.run(command, capture_output=True, text=True).stdout.strip() or "unknown"
 
 
 def rows(scores: Sequence[tuple[Record, float]], split: str, trained) -> list[dict]:

@@ -2,6 +2,7 @@
 
 import subprocess
 
+from adjax import outcome
 from adjax.outcome import commit
 
 
@@ -17,3 +18,8 @@ def test_the_commit_is_named_and_changes_show(tmp_path):
     assert commit(package) == head[:12]
     (package / "code.py").write_text("x = 2\n")
     assert commit(package) == f"{head[:12]}-dirty"
+
+
+def test_results_name_the_commit_that_was_loaded(monkeypatch):
+    monkeypatch.setattr(outcome, "commit", None)  # whatever it would say by now
+    assert outcome.versions()["commit"] == outcome.LOADED
