@@ -221,7 +221,7 @@ def test_twelve_large_cases_in_few_seconds_and_megabytes(tmp_path, evaluation):
     evaluation["cases"] = [
         c._replace(image=noise, map=noise[..., 0], mask=noise[..., 0] > 0.9) for c in evaluation["cases"]
     ]
-    start = time.process_time()
+    start = time.thread_time()  # other tests' threads may still be at work
     write_report(tmp_path / "i.html", **evaluation)
-    assert time.process_time() - start < 5
+    assert time.thread_time() - start < 5
     assert (tmp_path / "i.html").stat().st_size < 7e6  # noise is the worst case for every encoder
