@@ -11,7 +11,7 @@ import jax
 from absl import app, flags
 from ml_collections import config_flags
 
-from adjax import malloc, parallel, run, workdir
+from adjax import malloc, outcome, parallel, run, workdir
 from adjax.types import UserError
 
 MODES = {"train_eval": run.train_eval, "train": run.train, "eval": run.evaluate, "predict": run.predict}
@@ -25,6 +25,7 @@ INPUT = flags.DEFINE_string("input", None, "predict: an image, or a folder of im
 
 def execute(mode: str, job: run.Job) -> int:
     """The exit code of one job; what the user can mend ends in a message, not in a traceback."""
+    outcome.loaded()
     with workdir.log_to(job.workdir):
         try:
             unreadable = MODES[mode](job)

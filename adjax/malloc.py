@@ -10,8 +10,8 @@ def keep() -> bool:
     """From now on freed memory stays with this process: one heap, nothing mapped by itself, nothing trimmed.
 
     Each run of a compiled program asks for its large buffers anew. glibc maps and returns them, and the system blanks
-    every page of them each time, which takes a tenth to a fifth of a training step on CPUs. To be called before there
-    are threads. False, and nothing is changed, where the C library isn't glibc.
+    every page of them each time, in every training step on CPUs. To be called before there are threads. False, and
+    nothing is changed, where the C library isn't glibc.
     """
     if platform.libc_ver()[0] != "glibc":
         return False

@@ -1,5 +1,6 @@
 """What a run says at its end: results.json, the rows of scores.csv, the report, and a few lines for the log."""
 
+import functools
 import importlib.metadata
 import pathlib
 import platform
@@ -42,7 +43,10 @@ def commit(package: pathlib.Path = pathlib.Path(__file__).parent) -> str:
     return subprocess.run(command, capture_output=True, text=True).stdout.strip() or "unknown"
 
 
-LOADED = commit()  # asked while the files are what was loaded: a run may last, and its code be worked on
+@functools.cache
+def loaded() -> str:
+    """The commit when this was first called: main does so at once, for a run may last, and its code be worked on."""
+    return commit()
 
 
 def results(
@@ -96,7 +100,7 @@ def unlabelled_results(trained, number: int, clock, skipped: list[str], command:
 
 
 def versions() -> dict[str, str]:
-    found = {"python": platform.python_version(), "device": jax.devices()[0].device_kind, "commit": LOADED}
+    found = {"python": platform.python_version(), "device": jax.devices()[0].device_kind, "commit": loaded()}
     for name in PACKAGES:
         try:
             found[name] = importlib.metadata.version(name)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from adjax import malloc, parallel
 
 PAUSE_S = 0.3
+FORMATS = {"contiguous": "contiguous_format", "channels_last": "channels_last"}  # our names of PyTorch's
 KEPT = ", memory kept"
 Run = Callable[[], object]  # ends when its result is there
 
@@ -34,9 +35,8 @@ def in_turns(runs: Mapping[str, Run], turns: int, repeats: int = 1) -> dict[str,
 def elsewhere(
     makers: Mapping[str, Callable[[], Run]], kept: tuple[bool, ...] = (False, True)
 ) -> Iterator[dict[str, Run]]:
-    """PyTorch's runs in processes of their own, two of each: with malloc as it comes, and as adjax's main sets it.
-
-    What a maker makes is called there; makers have to be picklable.
+    """PyTorch's runs in processes of their own, one for each of `kept`: whether malloc is as adjax's main sets it,
+    or as it comes. What a maker makes is called there; makers have to be picklable.
     """
     context, started = multiprocessing.get_context("spawn"), []
 

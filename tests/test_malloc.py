@@ -11,6 +11,7 @@ from adjax import malloc
 {first}
 libc = ctypes.CDLL(None)
 libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
+libc.prctl(41, 1, 0, 0, 0)  # PR_SET_THP_DISABLE: one huge page would count as one
 counts = []
 for _ in range(2):
     where = libc.malloc(1 << 26)

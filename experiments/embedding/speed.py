@@ -31,14 +31,13 @@ from adjax.backbones.networks import NETWORKS
 from adjax.fitted.neighbours import nearest
 from adjax.methods.patchcore import patchcore
 from adjax.types import Info
-from experiments.turns import KEPT, Run, elsewhere, in_turns
+from experiments.turns import FORMATS, KEPT, Run, elsewhere, in_turns
 
 HERE = pathlib.Path(__file__).parent
 NAME, LAYERS, THEIR_LAYERS, SIDE = "efficientnet_lite0", ("stage3", "stage5"), ("blocks.2", "blocks.4"), 256
 BATCHES, BANK, QUERIES, NEIGHBOURS = (1, 8, 32), (10_000, 384), 784, (1, 9)
 RATIO = 0.01
 TOLERANCE = 1e-4
-FORMATS = {"contiguous": "contiguous_format", "channels_last": "channels_last"}  # our names of PyTorch's
 SEARCHES = ("anomalib", "cdist")
 
 

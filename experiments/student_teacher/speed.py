@@ -34,12 +34,11 @@ from adjax.nets.patch_descriptor import PatchDescriptor
 from adjax.nets.pdn import LAYERS
 from adjax.stacked import vmapped
 from adjax.types import Info, Method
-from experiments.turns import Run, elsewhere, in_turns
+from experiments.turns import FORMATS, Run, elsewhere, in_turns
 
 HERE = pathlib.Path(__file__).parent
 SIDE, STUDENTS, SIZE, STRIDE = 256, 3, 33, 4
 REPEATS = 20  # calls in a turn on a GPU
-FORMATS = {"contiguous": "contiguous_format", "channels_last": "channels_last"}  # our names of PyTorch's
 
 
 def on_gpu() -> bool:
