@@ -31,7 +31,7 @@ from adjax.data.view import View
 from adjax.fitted.coreset import coreset
 from adjax.methods.patchcore import judged
 from adjax.nets.patches import aligned, neighbourhood_mean
-from adjax.synthesis import batched, one_of, redrawn, scaled, synthesis
+from experiments.planting import planted
 
 HERE = pathlib.Path(__file__).parent
 ELPV = {"dataset": "elpv", "root": None}
@@ -55,8 +55,7 @@ LAYERS = (
 )
 ZOOMS = (1, 2)  # times the side of the table's runs
 CHANGES = ({"neighbours": 3}, {"reweight": 9}, {"rule": "top:0.01"}, {"sigma": 8.0})
-DEFECTS, STRENGTH = ("scratch", "blob", "stain", "cutpaste_or_scar"), (0.3, 1.0)
-LEARNED, HELD_OUT, EACH = 60, 24, 2  # images at most, and planted copies of each held-out one
+LEARNED, HELD_OUT = 60, 24  # images at most
 PATCHES = 150_000  # at most, drawn at random, to choose the coreset from
 BATCH = 8
 
@@ -92,10 +91,7 @@ def task(name: str, root: pathlib.Path) -> Task:
     where = {"root": str(root / name), "category": ""} | where
     splits = data.load(**where, seed=0, calibration=0.0, validation=0.2, channels=None).splits
     learned, held = (load(splits[s], n, planting) for s, n in (("train", LEARNED), ("validation", HELD_OUT)))
-    plant = jax.jit(batched(scaled(redrawn(one_of([synthesis(n) for n in DEFECTS])), *STRENGTH)))
-    found = jax.device_get(plant(jax.random.key(0), np.repeat(held, EACH, 0)))
-    masks = np.concatenate([np.zeros(held.shape[:3], bool), found.mask])
-    return Task(learned, np.concatenate([held, found.image]), masks, side)
+    return Task(learned, *planted(held), side)
 
 
 def load(records, most: int, side: int) -> Float[np.ndarray, "b h w c"]:

@@ -28,9 +28,9 @@ from adjax.data import pipeline
 from adjax.losses import weighted_map
 from adjax.losses.names import parse
 from adjax.pooling import pool
-from adjax.synthesis import batched, one_of, redrawn, scaled, synthesis
 from adjax.trained import Trained, restore
 from adjax.types import Info
+from experiments.planting import planted
 
 HERE = pathlib.Path(__file__).parent
 SETS = ("elpv_mono", "kolektor_sdd", "crackforest_patches")
@@ -42,8 +42,7 @@ FIRST = (
 )
 LOSSES = ("ssim + l1",)
 SCORES = ("l1", "l2", "ssim", "gms", "msgms", "msgms + l1")
-DEFECTS, STRENGTH = ("scratch", "blob", "stain", "cutpaste_or_scar"), (0.3, 1.0)
-HELD_OUT, EACH = 64, 2  # images or tiles at most, and planted copies of each
+HELD_OUT = 64  # images or tiles at most
 BATCH = 16
 
 
@@ -57,20 +56,18 @@ def learned(method: dict, name: str, a: argparse.Namespace) -> Trained:
     return restore(workdir, None, {})
 
 
-def planted(config) -> tuple[Float[np.ndarray, "b h w c"], Bool[np.ndarray, "b h w"]]:
+def shown(config) -> tuple[Float[np.ndarray, "b h w c"], Bool[np.ndarray, "b h w"]]:
     """Validation images, then their copies with defects, and all masks."""
     records = cfg.make_dataset(config).splits["validation"]
     number = HELD_OUT if config.data.tile else min(HELD_OUT, len(records))
     batches = pipeline.stream(records, cfg.make_view(config), batch_size=number, seed=0, augment=False)
     held = np.asarray(next(batches)["image"])
-    plant = jax.jit(batched(scaled(redrawn(one_of([synthesis(n) for n in DEFECTS])), *STRENGTH)))
-    found = jax.device_get(plant(jax.random.key(0), np.repeat(held, EACH, 0)))
-    return np.concatenate([held, found.image]), np.concatenate([np.zeros(held.shape[:3], bool), found.mask])
+    return planted(held)
 
 
 def measured(trained: Trained) -> dict[str, dict[str, float]]:
     """Of every one of SCORES."""
-    images, masks = planted(trained.config)
+    images, masks = shown(trained.config)
     method = cfg.make_method(trained.config, Info(trained.meta["counts"], trained.config.fit.steps.to_dict(), BATCH))
     rebuild = jax.jit(lambda image: method.reconstruct(trained.state, {"image": image}, None))
     rebuilt = np.concatenate([np.asarray(rebuild(images[i : i + BATCH])) for i in range(0, len(images), BATCH)])
