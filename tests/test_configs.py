@@ -18,7 +18,7 @@ SIBLINGS += ("vae_attention", "vae_projected", "ae_kde", "ddad", "diffusion_ad")
 # Another method on the same way from data to report; the matrix runs the method.
 SIBLINGS += ("memae", "stain_ae", "filtering_ae", "riad", "stfpm", "reverse_distillation", "mahalanobis", "reconpatch")
 SIBLINGS += ("similarity", "self_similarity", "spade", "colour_forest", "local_median", "vae", "inpainting")
-SIBLINGS += ("uninformed_students",)
+SIBLINGS += ("uninformed_students", "anoddpm", "padim", "anomaly_dino")
 OUTPUTS = ("config.json", "results.json", "scores.csv", "log.txt", "report/index.html")
 
 

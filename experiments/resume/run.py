@@ -2,6 +2,8 @@
 
     python experiments/resume/run.py --kills=20 --out=experiments/resume/results.json
 
+Other flags go to the main command, as --config.fit.steps.train=10.
+
 One run goes undisturbed. Others are killed at random times and at chosen moments (while a checkpoint is written, just
 after its rename, while an old one is deleted, during finish), started again until they end, and compared with the
 first: every byte of the state, and scores.csv.
@@ -41,9 +43,9 @@ def make_images(root: pathlib.Path) -> None:
             Image.fromarray(grey.clip(0, 255).astype(np.uint8)).save(folder / f"{i:02d}.png")
 
 
-def start(images: pathlib.Path, workdir: pathlib.Path) -> subprocess.Popen:
+def start(images: pathlib.Path, workdir: pathlib.Path, more: list[str]) -> subprocess.Popen:
     command = [sys.executable, str(HERE / "two_phase.py"), f"--config={HERE / 'config.py'}", f"--workdir={workdir}"]
-    command.append(f"--config.data.root={images}")
+    command += [f"--config.data.root={images}", *more]
     environment = os.environ | {"ADJAX_FINISHING": str(workdir / "finishing")}
     workdir.mkdir(parents=True, exist_ok=True)
     log = (workdir / "terminal.txt").open("a")
@@ -111,18 +113,19 @@ def digest(workdir: pathlib.Path) -> dict[str, str]:
     return {"state": state.hexdigest(), "scores": scores.hexdigest()}
 
 
-def study(kills: int, seed: int, folder: pathlib.Path) -> dict:
+def study(kills: int, seed: int, moments: list[str], more: list[str], folder: pathlib.Path) -> dict:
+    """`more` are settings of the main command."""
     dice = random.Random(seed)
     make_images(folder / "images")
     whole = folder / "whole"
-    if start(folder / "images", whole).wait():
+    if start(folder / "images", whole, more).wait():
         sys.exit((whole / "terminal.txt").read_text()[-3000:])
     wanted, trials, done = digest(whole), [], 0
     while done < kills:
         workdir, log = folder / f"trial{len(trials)}", []
         while True:
-            process = start(folder / "images", workdir)
-            moment, delay = MOMENTS[done % len(MOMENTS)], dice.uniform(0, 1.5)
+            process = start(folder / "images", workdir, more)
+            moment, delay = moments[done % len(moments)], dice.uniform(0, 1.5)
             if done < kills and len(log) < 5 and run_until(moment, process, workdir, delay):
                 left = sorted(checkpoints(workdir))
                 log.append({"moment": moment, "delay_s": round(delay, 3), "checkpoints": left})
@@ -141,10 +144,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--moments", nargs="+", choices=MOMENTS, default=MOMENTS, help="in turns")
     parser.add_argument("--out", type=pathlib.Path)
-    flags = parser.parse_args()
+    flags, more = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = study(flags.kills, flags.seed, pathlib.Path(folder))
+        found = study(flags.kills, flags.seed, flags.moments, more, pathlib.Path(folder))
     if flags.out:
         flags.out.write_text(json.dumps(found, indent=1) + "\n")
     print(

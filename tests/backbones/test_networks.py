@@ -35,14 +35,8 @@ SIBLINGS = (
 TRAINED = [name.removesuffix(" trained") for name in GOLDEN if name.endswith(" trained")]
 
 
-def shapes(name, layers, side=112):
-    module = NETWORKS[name].make(layers=tuple(layers))
-    return module, jax.eval_shape(module.init, jax.random.key(0), jnp.zeros((1, side, side, 3)))
-
-
-def generated_variables(name, layers):
-    """The weights that the reference had, by their published names."""
-    _, like = shapes(name, layers)
+def generated_variables(name, like):
+    """The weights that the reference had, by their published names; `like` has the shapes."""
     leaves = traverse_util.flatten_dict(like)
     rules = NETWORKS[name].rules
     asked = {published_name(path, rules): published_shape(path, leaf.shape) for path, leaf in leaves.items()}
@@ -70,8 +64,7 @@ def test_equals_pytorch(name):
     """Every named output to 1e-4 of its largest value, of the same generated weights."""
     layers = tuple(GOLDEN[name]["layers"])
     start = backbone(name, layers, "random")
-    variables = generated_variables(name, layers)
-    check_against_golden(name, start.apply, variables)
+    check_against_golden(name, start.apply, generated_variables(name, start.variables))
 
 
 @pytest.mark.budget(30)  # the compilation of 100 layers
@@ -98,10 +91,10 @@ def test_a_photograph_of_a_cat_is_a_cat():
 @pytest.mark.parametrize("name", NETWORKS)
 def test_has_the_published_parameters_and_the_shapes_it_states(name):
     taps, row = NETWORKS[name].taps, GOLDEN[name]
-    module, like = shapes(name, row["layers"])
-    assert sum(leaf.size for leaf in jax.tree.leaves(like["params"])) == row["parameters"]
     height, width = 224, 448  # multiples of all strides and patches
-    outputs = jax.eval_shape(module.apply, like, jnp.zeros((1, height, width, 3)))
+    module, image = NETWORKS[name].make(layers=tuple(row["layers"])), jnp.zeros((1, height, width, 3))
+    outputs, variables = jax.eval_shape(module.init_with_output, jax.random.key(0), image)
+    assert sum(leaf.size for leaf in jax.tree.leaves(variables["params"])) == row["parameters"]
     for layer, value in outputs.items():
         channels, stride, _ = taps[layer]
         assert value.shape == ((1, height // stride, width // stride, channels) if stride else (1, channels)), layer
