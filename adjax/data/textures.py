@@ -65,8 +65,11 @@ def _procedural(
 ) -> Iterator[np.ndarray]:
     rows = batch_size // shard[1]
     make = _renderer(tuple(shape), shard[0] * rows, rows)
-    for number in itertools.count(start):
-        yield np.asarray(make(jax.random.fold_in(jax.random.key(seed), number)))
+    made = (make(jax.random.fold_in(jax.random.key(seed), number)) for number in itertools.count(start))
+    ready = next(made)
+    for later in made:  # asked for a batch early: a device comes to it before the steps that are asked for meanwhile
+        yield np.asarray(ready)
+        ready = later
 
 
 @functools.cache  # every phase of a training asks for it

@@ -11,6 +11,7 @@ from PIL import Image
 
 from adjax import methods, run
 from adjax.config import base, finish
+from adjax.data import textures
 from adjax.data.textures import SOURCES, beside
 from adjax.types import Method, Phase, Prediction, UserError
 
@@ -72,6 +73,24 @@ def test_textures_fit_the_images_and_come_by_number(source, dtd):
     np.testing.assert_array_equal(np.concatenate(halves), made[0])
     assert np.any(take(1, seed=1, **how) != made[0])
     assert take(1, shape=(24, 24, 1), **how)[0].shape == (4, 24, 24, 1)
+
+
+def test_a_texture_is_asked_for_before_the_one_before_it_is_waited_for(monkeypatch):
+    """Or a device that is at a training step keeps the host waiting until it has ended, as if it lacked input."""
+    order = []
+
+    class Asked:
+        def __init__(self, key):
+            self.number = len(order)
+            order.append("ask")
+
+        def __array__(self, dtype=None, copy=None):
+            order.append("wait")
+            return np.full((4, *SHAPE), self.number, np.float32)
+
+    monkeypatch.setattr(textures, "_renderer", lambda *_: Asked)
+    take(3)
+    assert order == ["ask", "ask", "wait", "ask", "wait", "ask", "wait"]
 
 
 def test_procedural_textures_differ_in_kind_and_colour():
