@@ -20,6 +20,7 @@ def test_a_killed_run_ends_with_the_same_bytes(tmp_path):
     done = subprocess.run(command, cwd=REPO, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads((tmp_path / "found.json").read_text())
+    assert found["kills"] == 1
     (killed,) = found["trials"][0]["kills"]
     assert any(name.isdigit() for name in killed["checkpoints"])  # from which the run went on
     assert found["same"]
