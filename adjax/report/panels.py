@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import matplotlib
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
-from PIL import Image, ImageFilter
+from PIL import Image
+from scipy.ndimage import maximum_filter
 
 from adjax.report.cases import Case
 
@@ -105,8 +106,8 @@ def colour(map: Float[np.ndarray, "h w"], limits: tuple[float, float]) -> UInt8[
 def trace(mask: Bool[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w"]:
     """A line around the mask, outside of it, so that it hides nothing of a thin defect."""
     line = max(1, round(max(mask.shape) / 220))
-    inner = np.asarray(Image.fromarray(mask).convert("L").filter(ImageFilter.MaxFilter(2 * line + 1))) > 0
-    outer = np.asarray(Image.fromarray(inner).convert("L").filter(ImageFilter.MaxFilter(3))) > 0
+    inner = maximum_filter(mask, 2 * line + 1)
+    outer = maximum_filter(inner, 3)
     return np.select([mask, inner, outer], [CLEAR, OUTLINE, CASING], CLEAR).astype(np.uint8)
 
 
@@ -125,7 +126,8 @@ def encode_layer(meanings: np.ndarray) -> str:
     """A transparent PNG of a few flat colours."""
     image = Image.fromarray(meanings.astype(np.uint8)).convert("P")
     image.putpalette([value for rgba in LAYER_RGBA for value in rgba[:3]])
-    return _uri("png", _bytes(image, "png", transparency=bytes(rgba[3] for rgba in LAYER_RGBA)))
+    transparency = bytes(rgba[3] for rgba in LAYER_RGBA)
+    return _uri("png", _bytes(image, "png", transparency=transparency, compress_level=3))  # flat: small at any level
 
 
 def colour_bar() -> str:
