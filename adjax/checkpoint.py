@@ -5,6 +5,7 @@ checkpoint, since `finish` may change them. What lies below a field named `opt_s
 scoring never reads.
 """
 
+import functools
 import logging
 import sys
 import threading
@@ -25,6 +26,8 @@ ocp.type_handlers.register_type_handler(
 
 def open_store(directory, *, keep: int = 2, create: bool = True) -> ocp.CheckpointManager:
     """Saves run in the background; leftovers of a killed save are cleared here."""
+    if create:
+        _mute_late_writes()
     options = ocp.CheckpointManagerOptions(
         max_to_keep=keep, create=create, cleanup_tmp_directories=create, read_only=not create
     )
@@ -115,16 +118,25 @@ class _explained:
             ) from error
 
 
-def _quiet_what_is_left() -> None:
-    """The other writes fail too, or end with nobody to tell: the message should come after their last traceback."""
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # what failed says so whenever it is collected
+@functools.cache
+def _mute_late_writes() -> None:
+    """A write that ends after another's failure tells its event loop, which is closed, and Python prints so.
+
+    Once a process, before the first write: a traceback that is being printed when the failure is caught would end
+    after the message.
+    """
     others = sys.unraisablehook
 
-    def hook(found) -> None:  # a write that ends later tells its event loop, which the first failure has closed
+    def hook(found) -> None:
         if str(found.exc_value) != "Event loop is closed":
             others(found)
 
     sys.unraisablehook = hook
+
+
+def _quiet_what_is_left() -> None:
+    """The other writes fail too: the message should come after their last traceback."""
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # what failed says so whenever it is collected
     for thread in threading.enumerate():
         if type(thread).__module__.startswith("orbax."):
             thread.join(timeout=10)

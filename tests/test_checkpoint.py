@@ -100,13 +100,12 @@ def test_a_failed_write_names_the_folder_and_what_is_left(store, monkeypatch):
         checkpoint.save(store, 2, {"x": jnp.zeros(2)}, {})
 
 
-def test_after_a_failed_write_those_that_end_later_are_quiet(store, monkeypatch):
+def test_writes_that_end_after_anothers_failure_are_quiet(tmp_path, monkeypatch):
     """They tell their event loop, which the first failure has closed; anything else is heard as before."""
     heard = []
     monkeypatch.setattr(sys, "unraisablehook", lambda found: heard.append(type(found.exc_value)))
-    monkeypatch.setattr(store, "save", full)
-    with pytest.raises(UserError):
-        checkpoint.save(store, 1, {"x": jnp.zeros(2)}, {})
+    checkpoint._mute_late_writes.cache_clear()  # once a process; this is as in a new one
+    checkpoint.open_store(tmp_path / "checkpoints").close()
     loop = asyncio.new_event_loop()
     loop.close()
 
