@@ -41,6 +41,30 @@ def test_equals_flax(setting, channels, monkeypatch):
         np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5 * float(jnp.abs(wanted).max()))
 
 
+@pytest.mark.parametrize(
+    "sides, padding, orders",
+    [((8, 5), ((1, 1), (1, 1)), 2), ((7, 10), ((0, 2), (2, 1)), 1), ((4, 4), ((0, 0), (0, 0)), 1)],
+)
+def test_by_winograd_equals_the_plain_sum(sides, padding, orders, monkeypatch):
+    """Same values and gradients, and gradients of gradients."""
+    for name, value in {"ENOUGH": 1, "LARGE": 0, "SQUARES": 0}.items():
+        monkeypatch.setattr(conv, name, value)
+    geometry = Geometry((1, 1), padding)
+    x, kernel = jax.random.normal(jax.random.key(0), (2, *sides, 3)), jax.random.normal(jax.random.key(1), (3, 3, 3, 4))
+
+    def everything(convolve):
+        loss = lambda x, kernel: (jnp.tanh(convolve(x, kernel, geometry)) ** 2).sum()
+        slope = lambda x, kernel: sum((g**2).sum() for g in jax.grad(loss, argnums=(0, 1))(x, kernel))
+        scalars = (loss, slope)[:orders]
+        return jax.jit(lambda *a: (convolve(*a, geometry), *(jax.grad(f, argnums=(0, 1))(*a) for f in scalars)))
+
+    if jax.default_backend() == "cpu":
+        assert "stablehlo.convolution" not in everything(conv.conv).lower(x, kernel).as_text()
+    found = [jax.tree.leaves(everything(convolve)(x, kernel)) for convolve in (conv._conv, conv.conv)]
+    for wanted, got in zip(*found, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5 * float(jnp.abs(wanted).max()))
+
+
 @pytest.mark.parametrize("pixels", [1, 50, 10**6])
 def test_sums_in_float32_whatever_the_blocks(pixels):
     """Ones all through: 31 · 9 is odd and above 256, which no bfloat16 is."""
