@@ -5,8 +5,8 @@ python -m experiments.reconstruction.speed [--only conv_ae] [--turns 5]
 Needs `pip install torch==2.13.0`. Both have all processors, or the same GPU. The work is proven equal first: the same
 weights give the same output in training mode. A step is forward, backward and Adam in float32, on a GPU with the
 tensor cores' TF32 in both; ours of draem plants its anomalies, too, PyTorch's gets them for nothing. PyTorch is
-measured in both memory formats (of draem in the faster one), of which the faster counts, in processes of its own with malloc as it comes; what
-it gains from malloc as main sets it for ours stands beside it.
+measured in both memory formats (of draem in the faster one), of which the faster counts, in processes of its own with
+malloc as it comes; what it gains from malloc as main sets it for ours stands beside it.
 """
 
 import argparse
