@@ -2,7 +2,7 @@
 
 Axes: b batch, h height, w width, c channels, f features, k l sides of the kernel.
 
-A large 3x3 convolution and its gradients take half the time with Winograd's fewer multiplications. XLA's CPU backend is
+Large 3x3 convolutions and their gradients are computed with Winograd's fewer multiplications. XLA's CPU backend is
 three times slower at a convolution without padding than at the same one with a column of padding on one side: that
 column is added, and taken off the result. Going over colours with a stride takes it twice as long as the same sums over
 squares of pixels, each of them one pixel of more channels (space to depth). And of many features it computes the
@@ -26,9 +26,9 @@ from adjax.nets import winograd
 ENOUGH = 64  # features, and values in a kernel, from which on matrix products are faster,
 WORTH = 10**9  # and multiplications from which on they are worth half a second of compiling
 PIXELS = 2048  # of the convolved image, of all images together, in one matrix product
-LARGE = 4 * 10**9  # multiplications from which on Winograd's sums are worth a second of compiling; with
-SQUARES = 512  # of 2x2 pixels, of all images together, that are enough to transform a kernel for,
-MOST = 2**28  # and values that may be stored for them
+LARGE = 4 * 10**9  # multiplications from which on Winograd's sums are worth a second of compiling,
+SQUARES = 512  # squares of 2x2 pixels, of all images together, that are enough to transform a kernel for,
+MOST = 2**28  # and values that they may store
 FEW = range(2, 5)  # channels that are too few for a stride; of a single one folding takes longer than it saves,
 TAPS = 64  # and so it does of more values in a kernel
 LAYOUT = ("NHWC", "HWIO", "NHWC")
@@ -137,8 +137,6 @@ def kernel_gradient(
         return jax.linear_transpose(lambda k: _conv(x, k, geometry), jax.ShapeDtypeStruct(shape, x.dtype))(cotangent)[0]
 
     if _minimal(x, sides, shape[3], geometry):
-        # Else the compiler keeps the transformed image, four times the size, from the forward pass on.
-        x, cotangent = lax.optimization_barrier((x, cotangent))
         filtered = partial(winograd.kernel_gradient, padding=geometry.padding)
         return lax.platform_dependent(x, cotangent, cpu=filtered, default=plain)
     seen = math.prod(shape[:3])

@@ -24,7 +24,8 @@ Padding = tuple[tuple[int, int], tuple[int, int]]
 def conv(x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c f"], padding: Padding) -> Float[Array, "b h2 w2 f"]:
     """Stride 1, `padding` zeros around."""
     h, w = (size + sum(edge) - 2 for size, edge in zip(x.shape[1:3], padding, strict=True))
-    products = [image @ filters for image, filters in zip(_image(x, padding), _transform(KERNEL, _taps(kernel)))]
+    filters = _transform(KERNEL, lambda i, j: kernel[i, j])
+    products = [image @ matrix for image, matrix in zip(_image(x, padding), filters, strict=True)]
     shape = (x.shape[0], -(-h // 2), -(-w // 2), kernel.shape[-1])
     pixels = jnp.stack([part.reshape(shape) for part in _transform(RESULT, lambda i, j: products[4 * i + j])])
     return rearrange(pixels, "(s t) b h w f -> b (h s) (w t) f", s=2)[:, :h, :w]
@@ -37,7 +38,7 @@ def kernel_gradient(
     whole = jnp.pad(cotangent, ((0, 0), *((0, size % 2) for size in cotangent.shape[1:3]), (0, 0)))
     squares = lambda i, j: whole[:, i::2, j::2].reshape(-1, cotangent.shape[-1])
     given = _transform(_transposed(RESULT), squares)
-    products = [g.T @ image for g, image in zip(given, _image(x, padding))]
+    products = [g.T @ image for g, image in zip(given, _image(x, padding), strict=True)]
     taps = _transform(_transposed(KERNEL), lambda i, j: products[4 * i + j])
     return rearrange(jnp.stack(taps), "(k l) f c -> k l c f", k=3)
 
@@ -49,10 +50,6 @@ def _image(x: Array, padding: Padding) -> list[Float[Array, "p c"]]:
     x = jnp.pad(x, ((0, 0), *edges, (0, 0)))
     h, w = (size - 2 for size in x.shape[1:3])
     return _transform(IMAGE, lambda i, j: x[:, i : i + h : 2, j : j + w : 2].reshape(-1, x.shape[-1]))
-
-
-def _taps(kernel: Array) -> Callable[[int, int], Array]:
-    return lambda i, j: kernel[i, j]
 
 
 def _transposed(matrix: Matrix) -> Matrix:

@@ -65,6 +65,23 @@ def test_by_winograd_equals_the_plain_sum(sides, padding, orders, monkeypatch):
         np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5 * float(jnp.abs(wanted).max()))
 
 
+@pytest.mark.parametrize(
+    "side, channels, dtype, filtered",
+    [
+        (256, 128, "float32", True),
+        (1024, 128, "float32", False),  # would store four times the image and the result
+        (128, 32, "float32", False),
+        (16, 1024, "float32", False),  # the kernel is larger than the image
+        (256, 128, "bfloat16", False),
+    ],
+)
+def test_the_cpu_convolves_by_winograd_what_is_large_but_not_too_large(side, channels, dtype, filtered):
+    x, kernel = (jax.ShapeDtypeStruct(s, dtype) for s in ((2, side, side, channels), (3, 3, channels, channels)))
+    convolve = jax.jit(lambda x, kernel: conv.conv(x, kernel, Geometry((1, 1), ((1, 1), (1, 1)))))
+    if jax.default_backend() == "cpu":
+        assert ("stablehlo.convolution" not in convolve.lower(x, kernel).as_text()) == filtered
+
+
 @pytest.mark.parametrize("pixels", [1, 50, 10**6])
 def test_sums_in_float32_whatever_the_blocks(pixels):
     """Ones all through: 31 · 9 is odd and above 256, which no bfloat16 is."""
