@@ -139,7 +139,7 @@ def _quiet_what_is_left() -> None:
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # what failed says so whenever it is collected
     for thread in threading.enumerate():
         if type(thread).__module__.startswith("orbax."):
-            thread.join(timeout=10)
+            threading.Thread.join(thread, timeout=10)  # Orbax's own join raises what failed in the thread
 
 
 def _reason(error: Exception) -> str:

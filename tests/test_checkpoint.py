@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import sys
+import threading
 from typing import Any, NamedTuple
 
 import jax
@@ -98,6 +99,25 @@ def test_a_failed_write_names_the_folder_and_what_is_left(store, monkeypatch):
     monkeypatch.setattr(store, "save", full)
     with pytest.raises(UserError, match=r"No space left.*checkpoint 1 is intact.*Free space"):
         checkpoint.save(store, 2, {"x": jnp.zeros(2)}, {})
+
+
+def test_what_else_fails_does_not_take_the_messages_place(store, monkeypatch):
+    """Orbax's threads raise what failed in them when they are joined."""
+
+    class Failed(threading.Thread):
+        def join(self, timeout=None):
+            super().join(timeout)
+            raise ValueError("another write")
+
+    monkeypatch.setattr(Failed, "__module__", "orbax.checkpoint")
+    monkeypatch.setattr(store, "save", full)
+    ended = threading.Event()
+    other = Failed(target=ended.wait)
+    other.start()
+    threading.Timer(0.1, ended.set).start()
+    with pytest.raises(UserError, match="No space left"):
+        checkpoint.save(store, 1, {"x": jnp.zeros(2)}, {})
+    assert not other.is_alive()
 
 
 def test_writes_that_end_after_anothers_failure_are_quiet(tmp_path, monkeypatch):
