@@ -61,7 +61,7 @@ def log_to(workdir: pathlib.Path):
     root.setLevel(logging.INFO)
     root.removeHandler(absl.logging.get_absl_handler())  # it would say everything twice
     lines = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S")
-    handlers = (logging.FileHandler(workdir / "log.txt"), logging.StreamHandler(sys.stderr))
+    handlers = (_File(workdir / "log.txt"), logging.StreamHandler(sys.stderr))
     for handler in handlers:
         handler.setFormatter(lines)
         root.addHandler(handler)
@@ -71,3 +71,24 @@ def log_to(workdir: pathlib.Path):
         for handler in handlers:
             root.removeHandler(handler)
             handler.close()
+
+
+class _File(logging.FileHandler):
+    """Says once, on the terminal, that it cannot be written: a run goes on without its log, a failure is reported."""
+
+    failed = False
+
+    def handleError(self, record) -> None:
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self.failed:
+            self.failed = True
+            print(f"{self.baseFilename}: cannot write it ({error.strerror or error})", file=sys.stderr)
+
+    def close(self) -> None:
+        try:
+            super().close()
+        except OSError:
+            if not self.failed:
+                raise
