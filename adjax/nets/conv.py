@@ -2,8 +2,8 @@
 
 Axes: b batch, h height, w width, c channels, f features, k l sides of the kernel.
 
-Large 3x3 convolutions and their gradients are computed with Winograd's fewer multiplications. XLA's CPU backend is
-three times slower at a convolution without padding than at the same one with a column of padding on one side: that
+Large 3x3 and 4x4 convolutions and their gradients are computed with Winograd's fewer multiplications. XLA's CPU backend
+is three times slower at a convolution without padding than at the same one with a column of padding on one side: that
 column is added, and taken off the result. Going over colours with a stride takes it twice as long as the same sums over
 squares of pixels, each of them one pixel of more channels (space to depth). And of many features it computes the
 gradient by the kernel at half the speed of matrix products: it is computed as those, of a few rows of the image at a
@@ -27,7 +27,7 @@ ENOUGH = 64  # features, and values in a kernel, from which on matrix products a
 WORTH = 10**9  # and multiplications from which on they are worth half a second of compiling
 PIXELS = 2048  # of the convolved image, of all images together, in one matrix product
 LARGE = 4 * 10**9  # multiplications from which on Winograd's sums are worth a second of compiling,
-SQUARES = 512  # squares of 2x2 pixels, of all images together, that are enough to transform a kernel for,
+MANY = 2048  # pixels of the result, of all images together, that are enough to transform a kernel for,
 MOST = 2**28  # and values that they may store
 FEW = range(2, 5)  # channels that are too few for a stride; of a single one folding takes longer than it saves,
 TAPS = 64  # and so it does of more values in a kernel
@@ -82,11 +82,13 @@ def _conv(x: Array, kernel: Array, geometry: Geometry) -> Array:
 def _minimal(x: Array, sides: tuple[int, int], features: int, geometry: Geometry) -> bool:
     """Whether Winograd's sums are faster."""
     stride, padding, dilation = geometry
-    if sides != (3, 3) or {*stride, *dilation} != {1} or max(map(max, padding)) > 2 or x.dtype != jnp.float32:
+    side = sides[0]
+    known = sides == (side, side) and side in winograd.RULES and max(map(max, padding)) < side
+    if not known or {*stride, *dilation} != {1} or x.dtype != jnp.float32:
         return False
     b, h, w, c = x.shape
-    pixels = b * (h + sum(padding[0]) - 2) * (w + sum(padding[1]) - 2)
-    large = min(c, features) >= ENOUGH and pixels >= 4 * SQUARES and 9 * pixels * c * features >= LARGE
+    pixels = b * (h + sum(padding[0]) - side + 1) * (w + sum(padding[1]) - side + 1)
+    large = min(c, features) >= ENOUGH and pixels >= MANY and side**2 * pixels * c * features >= LARGE
     return large and 4 * pixels * (c + features) <= MOST
 
 
@@ -117,7 +119,8 @@ def _folded(x: Array, kernel: Array, geometry: Geometry) -> Array:
 def _pullback(geometry: Geometry, residual, cotangent):
     x, kernel = residual
     if _minimal(x, kernel.shape[:2], kernel.shape[3], geometry):
-        padding = tuple((2 - before, 2 - after) for before, after in geometry.padding)
+        most = kernel.shape[0] - 1
+        padding = tuple((most - before, most - after) for before, after in geometry.padding)
         by_image = conv(cotangent, kernel[::-1, ::-1].swapaxes(2, 3), geometry._replace(padding=padding))
     else:
         (by_image,) = jax.linear_transpose(lambda x: _conv(x, kernel, geometry), x)(cotangent)
@@ -137,7 +140,7 @@ def kernel_gradient(
         return jax.linear_transpose(lambda k: _conv(x, k, geometry), jax.ShapeDtypeStruct(shape, x.dtype))(cotangent)[0]
 
     if _minimal(x, sides, shape[3], geometry):
-        filtered = partial(winograd.kernel_gradient, padding=geometry.padding)
+        filtered = partial(winograd.kernel_gradient, side=sides[0], padding=geometry.padding)
         return lax.platform_dependent(x, cotangent, cpu=filtered, default=plain)
     seen = math.prod(shape[:3])
     if min(seen, shape[3]) < ENOUGH or seen * cotangent.size < WORTH:
