@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int
 from adjax.types import UserError
 
 LARGEST = 2**25  # distances held at once: 128 MB
-CACHED, FEWEST = 2**20, 64  # distances that a CPU takes at once, of so many queries or more: they stay in its caches
+CACHED, FEWEST = 2**22, 64  # distances that a CPU takes at once, of so many queries or more
 SPARE = 4  # candidates beyond k
 GROUP = 16  # of the bank, of which the highest is looked at first
 
@@ -41,7 +41,8 @@ def nearest(
     queries, bank = queries - middle, bank - middle
     square = (bank**2).sum(1)[None]
     at_once = max(CACHED // len(bank), FEWEST) if jax.default_backend() == "cpu" else len(queries)
-    rows = max(1, min(len(queries), largest // len(bank), at_once))
+    chunks = -(-len(queries) // max(1, min(len(queries), largest // len(bank), at_once)))
+    rows = -(-len(queries) // chunks)
 
     def chunk(queries: Float[Array, "r d"]):
         product = jnp.matmul(queries, bank.T, precision=lax.Precision.HIGHEST)
@@ -57,7 +58,6 @@ def nearest(
 
     if rows == len(queries):
         return chunk(queries)
-    chunks = -(-len(queries) // rows)
     padded = jnp.pad(queries, ((0, chunks * rows - len(queries)), (0, 0))).reshape(chunks, rows, -1)
     found = lax.map(chunk, padded)
     return tuple(part.reshape(chunks * rows, k)[: len(queries)] for part in found)
