@@ -2,12 +2,12 @@
 
 Axes: b batch, h height, w width, c channels, f features, k l sides of the kernel.
 
-Large 3x3 and 4x4 convolutions and their gradients are computed with Winograd's fewer multiplications. XLA's CPU backend
-is three times slower at a convolution without padding than at the same one with a column of padding on one side: that
-column is added, and taken off the result. Going over colours with a stride takes it twice as long as the same sums over
-squares of pixels, each of them one pixel of more channels (space to depth). And of many features it computes the
-gradient by the kernel at half the speed of matrix products: it is computed as those, of a few rows of the image at a
-time. Being a custom derivative it goes with reverse mode, also of itself, but not with forward mode.
+Large convolutions by kernels of 3x3 to 5x5 and their gradients are computed with Winograd's fewer multiplications.
+XLA's CPU backend is three times slower at a convolution without padding than at the same one with a column of padding
+on one side: that column is added, and taken off the result. Going over colours with a stride takes it twice as long as
+the same sums over squares of pixels, each of them one pixel of more channels (space to depth). And of many features it
+computes the gradient by the kernel at half the speed of matrix products: it is computed as those, of a few rows of the
+image at a time. Being a custom derivative it goes with reverse mode, also of itself, but not with forward mode.
 """
 
 import math
@@ -26,7 +26,7 @@ from adjax.nets import winograd
 ENOUGH = 64  # features, and values in a kernel, from which on matrix products are faster,
 WORTH = 10**9  # and multiplications from which on they are worth half a second of compiling
 PIXELS = 2048  # of the convolved image, of all images together, in one matrix product
-LARGE = 4 * 10**9  # multiplications from which on Winograd's sums are worth a second of compiling,
+LARGE = 4 * 10**9  # multiplications from which on Winograd's sums are worth seconds of compiling,
 MANY = 2048  # pixels of the result, of all images together, that are enough to transform a kernel for,
 MOST = 2**28  # and values that they may store
 FEW = range(2, 5)  # channels that are too few for a stride; of a single one folding takes longer than it saves,
@@ -89,7 +89,7 @@ def _minimal(x: Array, sides: tuple[int, int], features: int, geometry: Geometry
     b, h, w, c = x.shape
     pixels = b * (h + sum(padding[0]) - side + 1) * (w + sum(padding[1]) - side + 1)
     large = min(c, features) >= ENOUGH and pixels >= MANY and side**2 * pixels * c * features >= LARGE
-    return large and 4 * pixels * (c + features) <= MOST
+    return large and winograd.stored(side) * pixels * (c + features) <= MOST
 
 
 def _filtered(x: Array, kernel: Array, geometry: Geometry) -> Array:

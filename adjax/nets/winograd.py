@@ -2,8 +2,8 @@
 
 As Lavin and Gray 2016 (arXiv 1509.09308) compute 3x3 kernels: image and kernel are transformed by sums, multiplied as
 matrix products over all squares of the result, and transformed back. F(2x2, 3x3) needs 16 multiplications for every 2x2
-pixels of the result instead of 36, F(3x3, 4x4) 36 for every 3x3 pixels instead of 144. In float32 the result differs
-from the plain sum's by rounding, more with more points.
+pixels of the result instead of 36, F(3x3, 4x4) 36 for every 3x3 pixels instead of 144, F(2x2, 5x5) 36 for every 2x2
+pixels instead of 100. In float32 the result differs from the plain sum's by rounding, more with more points.
 
 Axes: b batch, h height, w width, c channels, f features, k l sides of the kernel, p squares of the result.
 """
@@ -44,8 +44,13 @@ def rule(square: int, side: int, points: Sequence[float]) -> Rule:
     return Rule(image.tolist(), kernel.tolist(), result.T.tolist())
 
 
-# By the kernel's side. Of 4, 0.5 instead of 2 leaves less rounding.
-RULES = {3: rule(2, 3, (0, 1, -1)), 4: rule(3, 4, (0, 1, -1, 0.5, -2))}
+POINTS = (0, 1, -1, 0.5, -2)  # 0.5 instead of 2 leaves less rounding
+RULES = {3: rule(2, 3, POINTS[:3]), 4: rule(3, 4, POINTS), 5: rule(2, 5, POINTS)}  # by the kernel's side
+
+
+def stored(side: int) -> float:
+    """How many sums there are for each value of the image, and of the result; `side` is the kernel's."""
+    return (len(RULES[side].image) / len(RULES[side].result)) ** 2
 
 
 def conv(x: Float[Array, "b h w c"], kernel: Float[Array, "k k c f"], padding: Padding) -> Float[Array, "b h2 w2 f"]:

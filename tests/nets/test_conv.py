@@ -49,6 +49,7 @@ def test_equals_flax(setting, channels, monkeypatch):
         (3, (4, 4), ((0, 0), (0, 0)), 1),
         (4, (9, 7), ((3, 0), (1, 2)), 1),
         (4, (6, 8), ((0, 0), (0, 0)), 1),
+        (5, (7, 8), ((4, 1), (0, 2)), 1),
     ],
 )
 def test_by_winograd_equals_the_plain_sum(side, sides, padding, orders, monkeypatch):
