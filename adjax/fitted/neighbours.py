@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int
 from adjax.types import UserError
 
 LARGEST = 2**25  # distances held at once: 128 MB
-CACHED, FEWEST = 2**22, 64  # distances that a CPU takes at once, of so many queries or more
+ON_CPU, FEWEST = 2**22, 64  # distances that a CPU takes at once, of so many queries or more
 SPARE = 4  # candidates beyond k
 GROUP = 16  # of the bank, of which the highest is looked at first
 
@@ -40,7 +40,7 @@ def nearest(
     middle = bank.mean(0, keepdims=True)
     queries, bank = queries - middle, bank - middle
     square = (bank**2).sum(1)[None]
-    at_once = max(CACHED // len(bank), FEWEST) if jax.default_backend() == "cpu" else len(queries)
+    at_once = max(ON_CPU // len(bank), FEWEST) if jax.default_backend() == "cpu" else len(queries)
     chunks = -(-len(queries) // max(1, min(len(queries), largest // len(bank), at_once)))
     rows = -(-len(queries) // chunks)
 

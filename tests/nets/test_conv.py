@@ -89,17 +89,22 @@ def test_the_points_of_4x4_kernels_leave_less_rounding_than_opposites(monkeypatc
 
 
 @pytest.mark.parametrize(
-    "side, channels, dtype, filtered",
+    "side, channels, kernel, dtype, filtered",
     [
-        (256, 128, "float32", True),
-        (1024, 128, "float32", False),  # would store four times the image and the result
-        (128, 32, "float32", False),
-        (16, 1024, "float32", False),  # the kernel is larger than the image
-        (256, 128, "bfloat16", False),
+        (256, 128, 3, "float32", True),
+        (1024, 128, 3, "float32", False),  # would store four times the image and the result
+        (256, 128, 4, "float32", True),
+        (256, 128, 5, "float32", False),  # nine times
+        (128, 128, 5, "float32", True),
+        (256, 64, 6, "float32", False),
+        (128, 32, 3, "float32", False),
+        (16, 1024, 3, "float32", False),  # the kernel is larger than the image
+        (256, 128, 3, "bfloat16", False),
     ],
 )
-def test_the_cpu_convolves_by_winograd_what_is_large_but_not_too_large(side, channels, dtype, filtered):
-    x, kernel = (jax.ShapeDtypeStruct(s, dtype) for s in ((2, side, side, channels), (3, 3, channels, channels)))
+def test_the_cpu_convolves_by_winograd_what_is_large_but_not_too_large(side, channels, kernel, dtype, filtered):
+    shapes = (2, side, side, channels), (kernel, kernel, channels, channels)
+    x, kernel = (jax.ShapeDtypeStruct(s, dtype) for s in shapes)
     convolve = jax.jit(lambda x, kernel: conv.conv(x, kernel, Geometry((1, 1), ((1, 1), (1, 1)))))
     if jax.default_backend() == "cpu":
         assert ("stablehlo.convolution" not in convolve.lower(x, kernel).as_text()) == filtered
