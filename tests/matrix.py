@@ -79,6 +79,7 @@ def textures(number: int, seed: int) -> np.ndarray:
 class Fitted(NamedTuple):
     state: Any
     losses: list[dict[str, float]]
+    programs: list[str]  # of each phase's step, as XLA prints it
 
 
 def start(method: Method, seed: int = 0) -> Any:
@@ -94,10 +95,13 @@ def train(method: Method, state: Any = None, *, steps: int = STEPS, devices: int
     mesh = parallel.mesh(jax.devices()[:devices])
     state = start(method, seed) if state is None else state
     state = jax.device_put(state, parallel.whole(mesh), may_alias=False)  # it is given away below
-    key, losses = jax.random.key(seed), []
+    key, whole, losses, programs = jax.random.key(seed), parallel.whole(mesh), [], []
     for index, phase in enumerate(method.phases.values()):
         k_phase = jax.random.fold_in(key, index + 1)
-        update = jax.jit(phase.update, donate_argnums=0, compiler_options=OPTIMISED if devices == 1 else None)
+        update = jax.jit(phase.update, donate_argnums=0, out_shardings=(whole, whole))
+        rows = parallel.put(draw(method, [seed, index, 0]), mesh)
+        update = update.lower(state, rows, k_phase).compile(OPTIMISED if devices == 1 else None)
+        programs.append(update.as_text())
         for step in range(steps):
             rows = parallel.put(draw(method, [seed, index, step]), mesh)
             state, scalars = update(state, rows, jax.random.fold_in(k_phase, step))
@@ -105,7 +109,7 @@ def train(method: Method, state: Any = None, *, steps: int = STEPS, devices: int
             if "loss/total" not in scalars and step + 1 == PASSES:
                 break
         state = phase.finish(state, jax.random.fold_in(k_phase, steps))
-    return Fitted(state, jax.device_get(losses))
+    return Fitted(state, jax.device_get(losses), programs)
 
 
 def draw(method: Method, numbers: list[int]) -> dict[str, np.ndarray]:

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import matrix
 import numpy as np
+import programs
 import pytest
 
 from adjax import checkpoint, parallel
@@ -31,6 +32,11 @@ def of(name: str) -> Method:
 @functools.cache
 def short(name: str) -> matrix.Fitted:
     return matrix.train(of(name), matrix.started(name), steps=4)
+
+
+@functools.cache
+def on_two_devices(name: str) -> matrix.Fitted:
+    return matrix.train(of(name), matrix.started(name), steps=4, devices=2)
 
 
 def spec(tree):
@@ -102,10 +108,17 @@ def test_the_same_seed_gives_the_same_bits(name):
 @TRAINED
 @pytest.mark.budget(20)
 def test_one_device_equals_two(name):
-    two = matrix.train(of(name), matrix.started(name), steps=4, devices=2)
-    for a, b in zip(short(name).losses, two.losses, strict=True):
+    for a, b in zip(short(name).losses, on_two_devices(name).losses, strict=True):
         for what in a:
             np.testing.assert_allclose(b[what], a[what], rtol=1e-4, atol=1e-6)
+
+
+@TRAINED
+@pytest.mark.budget(20)
+def test_no_loop_of_a_step_waits_for_another_device(name):
+    """XLA's CPU backend can begin what comes after such a loop before it ends; devices then wait for ever."""
+    for text in on_two_devices(name).programs:
+        assert not programs.waiting(programs.loops(text))
 
 
 @ALL

@@ -21,6 +21,7 @@ from flax import linen as nn
 from jax import lax
 from jaxtyping import Array, Float
 
+from adjax import parallel
 from adjax.nets import winograd
 
 ENOUGH = 64  # features, and values in a kernel, from which on matrix products are faster,
@@ -145,7 +146,14 @@ def kernel_gradient(
     seen = math.prod(shape[:3])
     if min(seen, shape[3]) < ENOUGH or seen * cotangent.size < WORTH:
         return plain(x, cotangent)
-    blocks = lambda x, cotangent: by_blocks(x, cotangent, sides, geometry, PIXELS).astype(x.dtype)
+    shares = math.gcd(len(x), parallel.mesh_for(len(x)).size)
+
+    def blocks(x, cotangent):
+        """Each device's share by itself: XLA can wait for ever where a loop communicates (test_conv.py)."""
+        x, cotangent = (rearrange(rows, "(s b) h w c -> s b h w c", s=shares) for rows in (x, cotangent))
+        products = partial(by_blocks, sides=sides, geometry=geometry, pixels=PIXELS)
+        return jax.vmap(products)(x, cotangent).sum(0).astype(x.dtype)
+
     return lax.platform_dependent(x, cotangent, cpu=blocks, default=plain)
 
 

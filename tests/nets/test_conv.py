@@ -3,9 +3,11 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import programs
 import pytest
 from flax import linen as nn
 
+from adjax import parallel
 from adjax.nets import conv, winograd
 from adjax.nets.conv import ENOUGH, Conv, Geometry, by_blocks
 
@@ -117,6 +119,26 @@ def test_sums_in_float32_whatever_the_blocks(pixels):
     ones = lambda *shape: jnp.ones(shape, jnp.bfloat16)
     total = jax.jit(lambda x, g: by_blocks(x, g, (2, 3), geometry, pixels))(ones(1, 32, 11, 2), ones(1, 31, 9, 3))
     np.testing.assert_array_equal(total, np.full((2, 3, 2, 3), 279.0))
+
+
+def test_devices_add_up_a_kernels_gradient_once_and_not_in_the_loop(monkeypatch):
+    """Where a loop waits for another device, what comes after it may wait already: then nobody goes on."""
+    monkeypatch.setattr(conv, "PIXELS", 30)
+    monkeypatch.setattr(conv, "WORTH", 0)
+    mesh = parallel.mesh(jax.devices()[:2])
+    random = lambda seed: jax.random.normal(jax.random.key(seed), (4, 9, 8, ENOUGH))
+    rows = parallel.put({"x": np.asarray(random(0)), "g": np.asarray(random(1))}, mesh)
+    geometry = Geometry((1, 1), ((1, 1), (1, 1)))
+    found = jax.jit(lambda x, g: conv.kernel_gradient(x, g, (3, 3), geometry), out_shardings=parallel.whole(mesh))
+    program = found.lower(rows["x"], rows["g"]).compile()
+    monkeypatch.setattr(conv, "WORTH", 10**12)
+    plain = jax.jit(lambda x, g: conv.kernel_gradient(x, g, (3, 3), geometry))(random(0), random(1))
+    np.testing.assert_allclose(program(rows["x"], rows["g"]), plain, rtol=1e-4, atol=1e-3)
+    if jax.default_backend() == "cpu":
+        text = program.as_text()
+        assert any(" dot(" in line or "dot_general" in line for line in programs.loops(text))
+        assert not programs.waiting(programs.loops(text))
+        assert len(programs.waiting(text.splitlines())) == 1
 
 
 def test_the_cpu_convolves_neither_for_kernels_nor_without_padding_nor_colours_with_a_stride(monkeypatch):
