@@ -15,6 +15,14 @@ from experiments.distill_teacher import run
 from experiments.distill_teacher.distillation import adapted
 
 
+def test_the_command_line_has_a_test_mode(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["run", "--out=teacher.npz"])
+    monkeypatch.delenv("MODE", raising=False)
+    assert (run.flags().steps, run.flags().width) == (60000, 1.0)
+    monkeypatch.setenv("MODE", "test")
+    assert {name: getattr(run.flags(), name) for name in run.TEST} == run.TEST
+
+
 @pytest.mark.budget(20)  # cold, compilation is most of it
 def test_a_teacher_is_distilled_into_a_file(tmp_path):
     more = {"network": "pdn_small", "source": "skimage", "root": None, "seed": 0, "out": tmp_path / "teacher.npz"}

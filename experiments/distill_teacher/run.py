@@ -16,7 +16,7 @@ import pathlib
 import jax
 import numpy as np
 
-from adjax import checkpoint, optim, parallel, workdir
+from adjax import checkpoint, optim, outcome, parallel, workdir
 from adjax.backbones import RANDOM, backbone
 from adjax.backbones.convert import to_published
 from adjax.backbones.distilled import RULES
@@ -46,7 +46,7 @@ def flags() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=pathlib.Path, required=True, help="FILE.npz")
     parser.add_argument("--workdir", type=pathlib.Path, default="runs/distill_teacher")
-    parser.set_defaults(width=1.0, **(TEST if os.environ.get("MODE") == "test" else {}))
+    parser.set_defaults(**{"width": 1.0} | (TEST if os.environ.get("MODE") == "test" else {}))
     return parser.parse_args()
 
 
@@ -88,10 +88,13 @@ def distil(args: argparse.Namespace) -> dict[str, list]:
 
 def main() -> None:
     jax.config.update("jax_numpy_rank_promotion", "raise")
+    outcome.loaded()
     parallel.start()
     args = flags()
     history = distil(args)
-    (args.workdir / "history.json").write_text(json.dumps(history) + "\n")
+    said = {name: value for name, value in vars(args).items() if name not in ("root", "out", "workdir")}
+    result = {"flags": said, "device": str(jax.devices()[0]), "versions": outcome.versions(), "history": history}
+    (args.workdir / "results.json").write_text(json.dumps(result, indent=1) + "\n")
     print(
         f"{args.out}: the loss ended at {history['loss/distance'][-1][1]:.3f}; 1 is a teacher that knows the mean only"
     )
