@@ -93,7 +93,7 @@ def main() -> None:
     args = flags()
     history = distil(args)
     said = {name: value for name, value in vars(args).items() if name not in ("root", "out", "workdir")}
-    result = {"flags": said, "device": str(jax.devices()[0]), "versions": outcome.versions(), "history": history}
+    result = {"flags": said, "versions": outcome.versions(), "history": history}
     (args.workdir / "results.json").write_text(json.dumps(result, indent=1) + "\n")
     print(
         f"{args.out}: the loss ended at {history['loss/distance'][-1][1]:.3f}; 1 is a teacher that knows the mean only"

@@ -32,11 +32,11 @@ def shown_image(config) -> tuple[np.ndarray, np.ndarray | None]:
     record = records[len(records) // 2]
     ((_, batch),) = pipeline.images([record], cfg.make_view(config), batch_size=1)
     image, mask = np.asarray(batch["image"][0]), read_mask(record) if record.masks else None
-    if config.data.tile:
+    if tile := config.data.tile:
         y, x = (
-            int(np.clip(np.median(where) - SIDE // 2, 0, n - SIDE)) for where, n in zip(np.nonzero(mask), mask.shape)
+            int(np.clip(np.median(where) - tile // 2, 0, n - tile)) for where, n in zip(np.nonzero(mask), mask.shape)
         )
-        image, mask = (a[y : y + SIDE, x : x + SIDE] for a in (image, mask))
+        image, mask = (a[y : y + tile, x : x + tile] for a in (image, mask))
     return image, mask
 
 

@@ -28,9 +28,10 @@ def pictures(runs: pathlib.Path, data: str) -> dict[str, np.ndarray]:
     """Image, truth and maps by name: u8[h w 3]; none where nothing was run."""
     found: dict[str, np.ndarray] = {}
     for method in recipe.METHODS:
-        workdir = runs / f"{data}-{method}-0"
-        if not (workdir / "results.json").is_file():
+        done = sorted(runs.glob(f"{data}-{method}-[0-9]*/results.json"))
+        if not done:
             continue
+        workdir = done[0].parent
         trained = restore(workdir, None, {})
         image, mask = shown_image(trained.config)
         if not found:
