@@ -3,27 +3,14 @@
 import re
 
 WAITS = r" (all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter)(-start)?\("
-CALLS = r"(?:calls|to_apply|body|condition|branch_computations)=(\{[^}]*\}|%[\w.-]+)"
 
 
-def loops(text: str) -> list[str]:
-    """The instructions in loops and in what loops call, of a program as XLA prints it."""
-    bodies, lines = {}, None
-    for line in text.splitlines():
-        if found := re.match(r"(?:ENTRY )?%([\w.-]+) .*\{$", line):
-            lines = bodies[found[1]] = []
-        elif line.startswith(" "):
-            lines.append(line)
-    called = lambda line: [name for names in re.findall(CALLS, line) for name in re.findall(r"%([\w.-]+)", names)]
-    todo = [name for lines in bodies.values() for line in lines if " while(" in line for name in called(line)]
-    seen = set()
-    while todo:
-        if (name := todo.pop()) not in seen:
-            seen.add(name)
-            todo += [other for line in bodies[name] for other in called(line)]
-    return [line for name in seen for line in bodies[name]]
+def waits(text: str, inner: bool) -> list[str]:
+    """The instructions of a program, as XLA prints it, in which a device waits for the others.
 
-
-def waiting(lines: list[str]) -> list[str]:
-    """Those of the instructions in which a device waits for the others."""
-    return [line for line in lines if re.search(WAITS, line)]
+    With `inner` those in loops, branches and calls, else those between them.
+    """
+    head = re.search(r"^ENTRY .*\{$", text, re.MULTILINE)
+    end = text.index("\n}", head.end())
+    entry, others = text[head.end() : end], text[: head.start()] + text[end:]
+    return [line for line in (others if inner else entry).splitlines() if re.search(WAITS, line)]
