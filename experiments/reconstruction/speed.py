@@ -1,6 +1,10 @@
 """Training steps of conv_ae and draem beside the same networks in eager PyTorch, in turns.
 
 python -m experiments.reconstruction.speed [--only conv_ae] [--turns 5]
+JAX_NUM_CPU_DEVICES=1 python -m experiments.reconstruction.speed [--only conv_ae] [--turns 5]
+
+On CPUs the second command gives one device all processors, where main makes each a device with its share of the batch.
+Both stand in the result, by the number of devices.
 
 Needs `pip install torch==2.13.0`. Both have all processors, or the same GPU. The work is proven equal first: the same
 weights give the same output in training mode. A step is forward, backward and Adam in float32, on a GPU with the
@@ -185,7 +189,8 @@ def main() -> None:
     versions = {package: importlib.metadata.version(package) for package in ("jax", "jaxlib", "flax", "torch")}
     about = {"device": name, "processors": parallel.processors(), "versions": versions}
     for case in flags.only or CASES:
-        found[case] = measure(case, flags.turns)
+        devices = parallel.mesh_for(CASES[case].shape[0]).size
+        found[f"{case}, {devices} devices"] = measure(case, flags.turns)
         path.write_text(json.dumps(about | {"steps": found}, indent=1) + "\n")
     print(json.dumps(found, indent=1))
 
