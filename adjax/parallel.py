@@ -5,6 +5,7 @@ XLA runs most of a program on one thread.
 """
 
 import collections
+import math
 import os
 import resource
 import sys
@@ -49,6 +50,13 @@ def mesh_for(*batch_sizes: int) -> Mesh:
         return mesh(devices)
     fits = [n for n in range(1, len(devices) + 1) if not any(size % n for size in batch_sizes)]
     return mesh(devices[: fits[-1]])
+
+
+def parts(size: int) -> int:
+    """Into how many equal parts a batch of that size can be cut so that none lies on two devices, whichever of
+    `mesh_for` has it.
+    """
+    return math.lcm(*(n for n in range(1, jax.device_count() + 1) if size % n == 0))
 
 
 def shard() -> tuple[int, int]:

@@ -17,6 +17,14 @@ def test_a_cpu_takes_as_many_devices_as_share_every_batch(sizes, devices):
     assert parallel.mesh_for(*sizes).size == devices
 
 
+@pytest.mark.parametrize(("devices", "size", "parts"), [(2, 6, 2), (2, 3, 1), (4, 36, 12), (4, 8, 4), (1, 8, 1)])
+def test_no_part_of_a_batch_lies_on_two_devices_of_any_mesh(devices, size, parts, monkeypatch):
+    monkeypatch.setattr(jax, "device_count", lambda: devices)
+    assert parallel.parts(size) == parts
+    meshes = [n for n in range(1, devices + 1) if size % n == 0]
+    assert all(parts % n == 0 for n in meshes) and size % parts == 0
+
+
 def test_an_accelerator_takes_all_its_devices_or_says_why_not(monkeypatch):
     monkeypatch.setattr(parallel.jax, "process_count", lambda: 2)
     assert parallel.mesh_for(3).size == jax.device_count()

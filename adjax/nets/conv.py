@@ -146,11 +146,11 @@ def kernel_gradient(
     seen = math.prod(shape[:3])
     if min(seen, shape[3]) < ENOUGH or seen * cotangent.size < WORTH:
         return plain(x, cotangent)
-    shares = math.gcd(len(x), parallel.mesh_for(len(x)).size)
 
     def blocks(x, cotangent):
-        """Each device's share by itself: XLA can wait for ever where a loop communicates (test_conv.py)."""
-        x, cotangent = (rearrange(rows, "(s b) h w c -> s b h w c", s=shares) for rows in (x, cotangent))
+        """Each device's images by themselves: XLA can wait for ever where a loop communicates (test_conv.py)."""
+        parts = parallel.parts(len(x))
+        x, cotangent = (rearrange(rows, "(p b) h w c -> p b h w c", p=parts) for rows in (x, cotangent))
         products = partial(by_blocks, sides=sides, geometry=geometry, pixels=PIXELS)
         return jax.vmap(products)(x, cotangent).sum(0).astype(x.dtype)
 
