@@ -2,7 +2,8 @@
 
 python -m experiments.student_teacher.maps --runs=runs/student_teacher
 
-Shown is the middle one of a set's defective test images. A map is drawn from its 1 % quantile to its maximum.
+Shown is the middle one of a set's defective test images, by the lowest seed that was run. A map is drawn from its 1 %
+quantile to its maximum.
 """
 
 import argparse
