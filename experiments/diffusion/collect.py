@@ -22,7 +22,7 @@ HERE = pathlib.Path(__file__).parent
 COLUMNS = ("image", "noisy", "rebuilt", "map", "truth")
 BAR, GAP = 14, 6  # px: the name's line, and between images
 NOT_RUN = "not run"
-SHEET = "![Image, diffused image, reconstruction, map and truth](contact_sheet.png)"
+SHEET = "![Image, diffused image, reconstruction, map and truth](contact_sheet.jpg)"
 
 
 def gather(runs: pathlib.Path) -> dict:
@@ -48,19 +48,30 @@ def economy(results: dict) -> list[str]:
     return [*lines, ""]
 
 
+def guided(results: dict) -> list[str]:
+    """A line for each way of sampling of ddad."""
+    lines = ["", row(["guidance", "calls", "top", "images", "AP", "AUPRO"]), "|---" * 6 + "|"]
+    for way in setting.FULL.guided:
+        found = of_way(results, setting.GUIDED, way)
+        images = "/".join(sorted({str(e["images"]) for e in found})) or "–"
+        cells = [over_seeds(found, what) for what in ("pixel_ap", "aupro")]
+        lines.append(row([f"{way.guidance:g}", str(way.calls), str(way.top), images, *cells]))
+    return [*lines, ""]
+
+
 def of_way(results: dict, name: str, way: setting.Way) -> list[dict]:
     return [e for e in results["economy"] if e["method"] == name and setting.Way(*e["way"]) == way]
 
 
 def tests(results: dict) -> list[str]:
-    """A line for each set and method; a noise's second line is at its own best step."""
+    """A line for each set and method; a noise's second line is at its own best step, and so is ddad's only one."""
     measures = ("image_auroc", "pixel_ap", "aupro")
     head = ["data", "method", "step", "updates", "image AUROC", "pixel AP", "AUPRO"]
     lines = ["", row(head), "|---" * len(head) + "|"]
     for which in setting.SETS:
-        for name, own in ((n, o) for n in (*setting.NOISES, *setting.OTHERS) for o in (False, True)):
-            if own and name in setting.OTHERS:
-                continue
+        lines_of = [(name, own) for name in setting.NOISES for own in (False, True)]
+        lines_of += [(setting.GUIDED, True), *((name, False) for name in setting.OTHERS)]
+        for name, own in lines_of:
             found = of_test(results, which, name, own)
             step = "–" if name in setting.OTHERS else one(found, "top") + (", best planted" if own else "")
             cells = [which, name, step, one(found, "updates"), *(over_seeds(found, m) for m in measures)]
@@ -152,11 +163,12 @@ def whole_image(found: dict | None) -> str:
 
 def where(results: dict) -> list[str]:
     how, versions = results["about"]["setting"], results["about"]["versions"]
+    commits = sorted({piece["commit"] for part in ("tests", "economy") for piece in results[part]})
     trained = [t for t in results["tests"] if t["method"] in setting.NOISES][:1]
     size = f"{trained[0]['parameters']:,} parameters" if trained else "the network"
     return [
-        f"{versions['device']}, jax {versions['jax']}, commit {versions['commit']}: {size}, {json.dumps(how['unet'])}; "
-        f"{how['updates']} updates of {how['batch']} tiles of {setting.SIDE} px."
+        f"{versions['device']}, jax {versions['jax']}, commits {', '.join(commits)}: {size}, "
+        f"{json.dumps(how['unet'])}; {how['updates']} updates of {how['batch']} tiles of {setting.SIDE} px."
     ]
 
 
@@ -196,7 +208,7 @@ def contact_sheet(runs: pathlib.Path, path: pathlib.Path) -> None:
                 with np.load(file) as arrays:
                     rows.append(strip(dict(arrays), f"{name}, {noise}   ({', '.join(COLUMNS)})"))
     if rows:
-        Image.fromarray(np.concatenate(rows)).save(path, optimize=True)
+        Image.fromarray(np.concatenate(rows)).save(path, quality=85)
 
 
 def strip(arrays: dict[str, np.ndarray], title: str) -> np.ndarray:
@@ -221,14 +233,15 @@ def main() -> None:
     path = HERE / "results.json"
     if flags.runs:
         path.write_text(json.dumps(gather(flags.runs), indent=1) + "\n")
-        contact_sheet(flags.runs, HERE / "contact_sheet.png")
+        contact_sheet(flags.runs, HERE / "contact_sheet.jpg")
     results = json.loads(path.read_text())
     for mark, lines in (
         ("where", where(results)),
         ("economy", economy(results)),
+        ("guided", guided(results)),
         ("answer", answer(results)),
         ("tests", tests(results)),
-        ("sheet", [SHEET if (HERE / "contact_sheet.png").is_file() else f"Contact sheet: {NOT_RUN}."]),
+        ("sheet", [SHEET if (HERE / "contact_sheet.jpg").is_file() else f"Contact sheet: {NOT_RUN}."]),
         ("memory", memory(results)),
         ("speed", speed()),
     ):

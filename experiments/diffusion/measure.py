@@ -11,7 +11,7 @@ import functools
 import json
 import pathlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -69,14 +69,18 @@ def folded_keys(number: int):
 
 def tested(place: Place, which: str, name: str, way: Way, seed: int) -> dict:
     """Labels measure; nothing is chosen by them."""
-    state, about = trained(*place, which, name, seed)
+    state, about = trained(*place, which, setting.network(name), seed)
     arrays = load(place.data, which)
     scores, maps = scored(program(name, way), state, arrays["test"], arrays["test_size"])
     found = {"image_auroc": metrics.auroc(scores, arrays["label"])}
     if "mask" in arrays:
         masks = [m[: s[0], : s[1]] for m, s in zip(arrays["mask"], arrays["test_size"])]
         found |= pixel_metrics(maps, masks)
-    return {"set": which, "method": name, "seed": seed, "images": len(scores), "top": way.top} | about | found
+    return (
+        {"set": which, "method": name, "seed": seed, "images": len(scores), "way": list(way), "top": way.top}
+        | about
+        | found
+    )
 
 
 def pixel_metrics(maps, masks) -> dict:
@@ -95,7 +99,7 @@ def planted(data: pathlib.Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def economy(place: Place, name: str, way: Way, seed: int) -> dict:
     """One way of sampling, on planted defects."""
-    state, _ = trained(*place, setting.PLANTED, name, seed)
+    state, _ = trained(*place, setting.PLANTED, setting.network(name), seed)
     images, sizes, masks = (part[: way.images] for part in planted(place.data))
     _, maps = scored(program(name, way), state, images, sizes)
     about = {"method": name, "way": list(way), "seed": seed, "images": len(images)}
@@ -151,31 +155,37 @@ def memory() -> dict:
 
 
 def best(out: pathlib.Path, name: str) -> Way:
-    """By AP on the planted defects of the first seed: one call of the network from any step, maps as they are."""
+    """By AP on the planted defects of the first seed, maps as they are; noises with one call of the network."""
     found = [json.loads(path.read_text()) for path in out.glob(f"economy-{name}-*-{setting.SEEDS[0]}.json")]
     known = {Way(*e["way"]): e["pixel_ap"] for e in found}
-    ways = [way for way in known if way.calls == 1 and way.images > setting.FEW and not way.sigma]
+    one_call = name in setting.NOISES
+    ways = [w for w in known if (w.calls == 1 or not one_call) and w.images > setting.FEW and not w.sigma]
     return max(ways, key=known.get, default=setting.PLAIN)
 
 
 def pieces(place: Place) -> dict[str, Callable]:
-    """By file name, the most wanted first."""
-    planting = lambda ways, seed: {
-        f"economy-{name}-{'-'.join(map(str, way if way.sigma else way[:4]))}-{seed}.json": functools.partial(
-            economy, place, name, way, seed
-        )
-        for way in ways
-        for name in setting.NOISES
-    }
-    first, *later = setting.SEEDS
-    found = {"memory.json": memory} | planting(HOW.ways, first)
-    found |= sheets(place, setting.PLANTED) | tests(place, setting.PLANTED, first) | tests(place, "kolektor_sdd", first)
-    found |= sheets(place, "kolektor_sdd") | planting(HOW.costly, first)
-    for seed in later:
-        found |= planting(HOW.ways, seed) | tests(place, setting.PLANTED, seed) | tests(place, "kolektor_sdd", seed)
+    """By file name, in the order in which they are made."""
+    found = {"memory.json": memory}
     for seed in setting.SEEDS:
-        found |= tests(place, "filaments", seed)
-    return found
+        found |= planting(place, setting.NOISES, HOW.ways, seed) | planting(place, (setting.GUIDED,), HOW.guided, seed)
+        for which in setting.SETS:
+            found |= tests(place, which, seed)
+    for which in setting.SETS:
+        found |= sheets(place, which)
+    return found | planting(place, setting.NOISES, HOW.costly, setting.SEEDS[0])
+
+
+def planting(place: Place, names: Sequence[str], ways: Sequence[Way], seed: int) -> dict[str, Callable]:
+    return {
+        f"economy-{name}-{tag(way)}-{seed}.json": functools.partial(economy, place, name, way, seed)
+        for way in ways
+        for name in names
+    }
+
+
+def tag(way: Way) -> str:
+    parts = [*way[:4], *([way.sigma] if way.sigma else []), *([f"w{way.guidance:g}"] if way.guidance else [])]
+    return "-".join(map(str, parts))
 
 
 def sheets(place: Place, which: str) -> dict[str, Callable]:
@@ -183,12 +193,13 @@ def sheets(place: Place, which: str) -> dict[str, Callable]:
 
 
 def tests(place: Place, which: str, seed: int) -> dict[str, Callable]:
-    """Of the noises at the step that both share, and each at the best one of its own."""
+    """Of the noises at the step that both share, and each at the best one of its own; of ddad at its best one."""
 
     def test(name: str, own: bool) -> dict:
         return tested(place, which, name, best(place.out, name) if own else setting.PLAIN, seed) | {"own": own}
 
-    runs = [(name, own) for name in setting.NOISES for own in (False, True)] + [(n, False) for n in setting.OTHERS]
+    runs = [(name, own) for name in setting.NOISES for own in (False, True)]
+    runs += [(setting.GUIDED, True), *((name, False) for name in setting.OTHERS)]
     return {
         f"test-{which}-{name}-{'best' if own else 'plain'}-{seed}.json": functools.partial(test, name, own)
         for name, own in runs
@@ -203,7 +214,8 @@ def main() -> None:
     a = parser.parse_args()
     a.out.mkdir(parents=True, exist_ok=True)
     jax.config.update("jax_compilation_cache_dir", str(a.out.absolute() / "compiled"))
-    (a.out / "about.json").write_text(json.dumps({"setting": HOW._asdict(), "versions": outcome.versions()}))
+    versions = outcome.versions()
+    (a.out / "about.json").write_text(json.dumps({"setting": HOW._asdict(), "versions": versions}))
     for name, make in pieces(Place(a.data, a.out)).items():
         path = a.out / name
         if path.is_file():
@@ -215,7 +227,7 @@ def main() -> None:
         if path.suffix == ".npz":
             np.savez_compressed(path, **found)
         else:
-            path.write_text(json.dumps(found))
+            path.write_text(json.dumps(found | {"commit": versions["commit"]}))
         print(f"{time.monotonic() - BEGAN:.0f} s", name, found if path.suffix == ".json" else "", flush=True)
 
 

@@ -2,14 +2,15 @@
 
 python -m experiments.diffusion.prepare --root=DIR --out=runs/diffusion/data
 
-DIR holds kolektor_sdd/; the ELPV cells come from their package and are resized to 128 px, the filaments are generated.
-A file that exists is left.
+DIR holds kolektor_sdd/, crackforest_patches/ and mvtec_hazelnut_reduced/; the ELPV cells come from their package, the
+filaments are generated. Colours become grey. Cells and patches are resized to 128 px. A file that exists is left.
 """
 
 import argparse
 import pathlib
 
 import numpy as np
+from PIL import Image
 
 from adjax import data
 from adjax.data import pipeline
@@ -25,8 +26,7 @@ def arrays(name: str, root: pathlib.Path) -> dict[str, np.ndarray]:
     splits = data.load(
         **{"root": None, "category": "", "calibration": 0.0, "validation": 0.2, "seed": 0} | where
     ).splits
-    side = (setting.SIDE, setting.SIDE) if where["dataset"] == "elpv" else None
-    view = View(size=side, tile=None, crops=1, channels=None, range=None, augment=())
+    view = View(size=(setting.SIDE, setting.SIDE) if name in setting.RESIZED else None, channels=1)
     found: dict[str, np.ndarray] = {}
     for split in ("train", "validation", "test"):
         # Images of one padded size come in one batch; here all have it.
@@ -38,9 +38,9 @@ def arrays(name: str, root: pathlib.Path) -> dict[str, np.ndarray]:
     found["label"] = np.array([r.label for r in records])
     if all(r.masks for r in records if r.label):
         found["mask"] = np.zeros(found["test"].shape[:3], bool)
-        for row, record in zip(found["mask"], records):
-            mask = read_mask(record)
-            row[: mask.shape[0], : mask.shape[1]] = mask
+        for row, (height, width), record in zip(found["mask"], found["test_size"], records):
+            mask = Image.fromarray(read_mask(record)).resize((width, height), Image.Resampling.NEAREST)
+            row[:height, :width] = np.asarray(mask)
     return found
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Diffusion: calls of the network against what they find, simplex against Gaussian noise, a contact sheet, memory.
-#   DATA=DIR experiments/diffusion/run.sh      DIR holds kolektor_sdd/; MODE=test: seconds' worth of everything
+#   DATA=DIR experiments/diffusion/run.sh      DIR holds kolektor_sdd/, crackforest_patches/ and mvtec_hazelnut_reduced/;
+#   MODE=test: a little of all
 # Resumable: a finished piece is not done again. SECONDS_LEFT=480 begins no piece after so many seconds. A machine
 # without TensorFlow needs only the middle line, and runs/diffusion/data from another.
 set -euo pipefail

@@ -1,4 +1,4 @@
-"""What the diffusion experiments are run with, and a few seconds' worth of it for MODE=test."""
+"""What the diffusion experiments are run with, and a little of it for MODE=test."""
 
 import os
 from typing import Any, NamedTuple
@@ -7,6 +7,7 @@ from adjax import optim
 from adjax.config import EVAL40
 from adjax.methods.anoddpm import anoddpm
 from adjax.methods.conv_ae import conv_ae
+from adjax.methods.ddad import ddad
 from adjax.methods.vae import vae
 from adjax.types import Method
 
@@ -16,19 +17,26 @@ SETS = {  # in the order in which they are run; a folder's root is given on the 
     "elpv_mono": {"dataset": "elpv", "category": "mono"},
     "kolektor_sdd": {"dataset": "folder"},
     "filaments": {"dataset": "filaments", **EVAL40},
+    "crackforest_patches": {"dataset": "folder"},
+    "mvtec_hazelnut_reduced": {"dataset": "folder"},
 }
-NOISES, OTHERS, SEEDS = ("simplex", "gaussian"), ("conv_ae_ssim", "vae"), (0, 1, 2)
+RESIZED = ("elpv_mono", "crackforest_patches")  # to one tile; of the others every pixel is kept
+NOISES, GUIDED, OTHERS, SEEDS = ("simplex", "gaussian"), "ddad", ("conv_ae_ssim", "vae"), (0, 1, 2)
 PLANTED = "elpv_mono"  # whose validation images get planted defects
 
 
 class Way(NamedTuple):
-    """Of sampling; `images` is how many planted ones it is measured on at most, `sigma` px blur the map."""
+    """Of sampling; `images` is how many planted ones it is measured on at most, `sigma` px blur the map.
+
+    `guidance` is ddad's.
+    """
 
     sampler: str
     calls: int
     top: int
     images: int = 1000
     sigma: float = 0.0
+    guidance: float = 0.0
 
 
 PLAIN = Way("ddim", 1, TOP)
@@ -41,6 +49,7 @@ class Setting(NamedTuple):
     batch: int
     ways: tuple[Way, ...]
     costly: tuple[Way, ...]  # for one seed
+    guided: tuple[Way, ...]  # of ddad
     images: int  # at most so many of each split
     chunk: int  # tiles scored at once
 
@@ -58,6 +67,10 @@ FULL = Setting(
         *(Way("ddim", 1, top, sigma=2.0) for top in (10, 25, 50, 100, 200)),
     ),
     costly=(Way("ddim", 1, TOP, FEW), Way("ddpm", TOP, TOP, FEW)),
+    guided=(
+        *(Way("ddim", 5, top, guidance=weight) for top in (50, 100, 250) for weight in (0.0, 1.0, 3.0, 6.0, 11.0)),
+        *(Way("ddim", calls, top, guidance=3.0) for top in (50, 250) for calls in (1, 2, 10, 25)),
+    ),
     images=1000,
     chunk=16,
 )
@@ -67,6 +80,7 @@ TEST = Setting(
     batch=2,
     ways=(PLAIN, Way("dpm_solver", 2, TOP)),
     costly=(),
+    guided=(Way("ddim", 2, TOP, guidance=3.0),),
     images=4,
     chunk=4,
 )
@@ -76,6 +90,11 @@ def chosen() -> Setting:
     return TEST if os.environ.get("MODE") == "test" else FULL
 
 
+def network(name: str) -> str:
+    """Whose trained network a method uses: ddad is another way of sampling with that of Gaussian noise."""
+    return "gaussian" if name == GUIDED else name
+
+
 def method(setting: Setting, name: str, updates: int, way: Way = PLAIN) -> Method:
     """A noise, or one of the others; the trained state is the same for all ways of sampling."""
     tx = optim.optimizer(steps=updates, name="adamw", learning_rate=1e-3, schedule="cosine", warmup=1, clip_norm=1.0)
@@ -83,4 +102,6 @@ def method(setting: Setting, name: str, updates: int, way: Way = PLAIN) -> Metho
         return conv_ae(tx=tx, loss="ssim", rule=RULE)
     if name == "vae":
         return vae(tx=tx, warmup=50, rule=RULE)
+    if name == GUIDED:
+        return ddad(tx=tx, unet=setting.unet, top=way.top, calls=way.calls, guidance=way.guidance, rule=RULE)
     return anoddpm(tx=tx, unet=setting.unet, noise=name, sampler=way.sampler, calls=way.calls, top=way.top, rule=RULE)
