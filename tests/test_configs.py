@@ -14,7 +14,7 @@ from adjax.types import Info
 CONFIGS = sorted(pathlib.Path(__file__).parent.parent.glob("configs/*.py"))
 # Other settings or images of what another recipe runs.
 SIBLINGS = ("filaments", "elpv_poly", "crackforest_patches", "kolektor_sdd")
-SIBLINGS += ("vae_attention", "vae_projected", "ae_kde", "ddad", "diffusion_ad")
+SIBLINGS += ("vae_attention", "vae_projected", "ae_kde", "ddad", "repaint", "diffusion_ad")
 # Another method on the same way from data to report; the matrix runs the method.
 SIBLINGS += ("memae", "stain_ae", "filtering_ae", "riad", "stfpm", "reverse_distillation", "mahalanobis", "reconpatch")
 SIBLINGS += ("similarity", "self_similarity", "spade", "colour_forest", "local_median", "vae", "inpainting")

@@ -44,6 +44,33 @@ def ddpm(
     return _run(step, x, _times(schedule))
 
 
+def repaint(
+    schedule: Schedule, denoise: Denoiser, x: Images, keys: Key, noise: Noise = gaussian, *, rounds: int = 1
+) -> Images:
+    """`ddpm` of the posterior's variance, but each step is taken `rounds` times, and back between them.
+
+    RePaint (Lugmayr et al. 2022, arXiv 2201.09865, algorithm 1; jumps of one step). Where process.completing gives the
+    known pixels, they are drawn before the others are seen: more rounds let both fit, and cost as many calls more.
+    """
+
+    def step(x, t):
+        def fresh(number, which) -> Images:
+            k_round = jax.vmap(lambda key: jax.random.fold_in(jax.random.fold_in(key, number), which))(keys)
+            return _fresh(schedule, noise, k_round, x, t)
+
+        def back(number, x):
+            mean, variance = posterior(schedule, denoise(x, t), x, t)
+            return mean + jnp.sqrt(variance) * fresh(number, 0)
+
+        def again(number, x):
+            beta = at(schedule.beta, t)
+            return jnp.sqrt(1 - beta) * back(number, x) + jnp.sqrt(beta) * fresh(number, 1)
+
+        return back(rounds - 1, lax.fori_loop(0, rounds - 1, again, x))
+
+    return _run(step, x, _times(schedule))
+
+
 def ddim(
     schedule: Schedule, denoise: Denoiser, x: Images, keys: Key, noise: Noise = gaussian, *, eta: float = 0.0
 ) -> Images:

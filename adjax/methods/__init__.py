@@ -18,6 +18,7 @@ from adjax.methods.one_class import one_class
 from adjax.methods.padim import padim
 from adjax.methods.patchcore import patchcore
 from adjax.methods.reconpatch import reconpatch
+from adjax.methods.repaint import repaint
 from adjax.methods.reverse_distillation import reverse_distillation
 from adjax.methods.riad import riad
 from adjax.methods.self_similarity import self_similarity
@@ -48,6 +49,7 @@ METHODS = {
     "padim": padim,
     "patchcore": patchcore,
     "reconpatch": reconpatch,
+    "repaint": repaint,
     "reverse_distillation": reverse_distillation,
     "riad": riad,
     "self_similarity": self_similarity,

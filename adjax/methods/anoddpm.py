@@ -5,7 +5,7 @@ from typing import Any
 
 import optax
 
-from adjax.methods.partial_diffusion import partial_diffusion
+from adjax.methods.partial_diffusion import partial_diffusion, there_and_back
 from adjax.types import Method
 
 
@@ -40,10 +40,8 @@ def anoddpm(
         schedule=schedule,
         trained=trained,
         top=top,
-        sampler=sampler,
         calls=calls,
-        eta=eta,
-        guidance=0.0,
+        rebuild=there_and_back(sampler, eta),
         distance=None,
         draws=draws,
         loss=loss,

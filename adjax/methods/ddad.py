@@ -9,7 +9,7 @@ from typing import Any
 import optax
 from jaxtyping import Array, Float
 
-from adjax.methods.partial_diffusion import STEPS, partial_diffusion
+from adjax.methods.partial_diffusion import STEPS, partial_diffusion, there_and_back
 from adjax.types import Method
 
 UNET = {"features": (64, 64, 128, 128, 256, 256), "heads": 4}
@@ -44,10 +44,8 @@ def ddad(
         schedule="linear",
         trained=trained,
         top=top,
-        sampler="ddim",
         calls=calls,
-        eta=eta,
-        guidance=guidance,
+        rebuild=there_and_back("ddim", eta, guidance),
         distance=distance,
         draws=draws,
         loss="l2",

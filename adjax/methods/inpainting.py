@@ -12,12 +12,11 @@ from jaxtyping import Array, Float, Int
 
 from adjax.losses import map_l1, weighted_map
 from adjax.losses.names import parse
+from adjax.methods.holes import PERIOD, grid, positions
 from adjax.nets.partial import FEATURES, PartialUNet
 from adjax.optim import gradient_update, learner, weights
 from adjax.pooling import pool, valid_pixels
-from adjax.types import Batch, Info, Key, Method, Phase, Prediction, UserError
-
-PERIOD = 4  # of the grid of holes, in hole sides
+from adjax.types import Batch, Info, Key, Method, Phase, Prediction
 
 
 def inpainting(
@@ -108,20 +107,3 @@ def fill(
 
     zeros = jnp.zeros_like(image), jnp.zeros_like(image[..., 0]), jnp.zeros_like(image[..., 0])
     return jax.lax.scan(step, zeros, moves)[0]
-
-
-def grid(offsets: Int[Array, "b 2"], hole: int, h: int, w: int) -> Float[Array, "b h w"]:
-    """0 in the holes of the grid that begins at each offset, and 1 between them."""
-    rows, columns = (
-        (jnp.arange(side, dtype=jnp.int32)[None] - offsets[:, axis, None]) % (PERIOD * hole) < hole
-        for axis, side in enumerate((h, w))
-    )
-    return 1.0 - (rows[:, :, None] & columns[:, None, :]).astype(jnp.float32)
-
-
-def positions(hole: int, overlap: int) -> Int[Array, "p 2"]:
-    """All positions of the grid that a score takes: each pixel is in a hole overlap² times."""
-    if hole % overlap:
-        raise UserError(f"a hole of {hole} px can't move by a {overlap}th of itself: choose a divisor of {hole}")
-    steps = jnp.arange(PERIOD * overlap, dtype=jnp.int32) * (hole // overlap)
-    return jnp.stack(jnp.meshgrid(steps, steps, indexing="ij"), axis=-1).reshape(-1, 2)

@@ -23,6 +23,9 @@ from adjax.optim import gradient_update, learner, weights
 from adjax.pooling import pool, valid_pixels
 from adjax.types import Batch, Info, Key, Method, Phase, Prediction, UserError
 
+# (schedule to the step that images are diffused to, network, noise, images, keys) -> the images without what is new in
+# them; all in [-1, 1]
+Rebuild = Callable[[Schedule, Denoiser, Noise, Images, Key], Images]
 STEPS = 1000  # of the whole diffusion, as published everywhere
 SETTINGS = tuple(f.name for f in dataclasses.fields(UNet) if f.name not in ("channels", "parent", "name"))
 
@@ -35,10 +38,8 @@ def partial_diffusion(
     schedule: str,
     trained: int,
     top: int,
-    sampler: str,
     calls: int,
-    eta: float,
-    guidance: float,
+    rebuild: Rebuild,
     distance: Callable[[Array, Array], Float[Array, "b h w"]] | None,
     draws: int,
     loss: str,
@@ -46,11 +47,11 @@ def partial_diffusion(
     rule: str,
     ema_decay: float,
 ) -> Method:
-    """Arguments are described where they have defaults: methods.anoddpm and methods.ddad."""
+    """Other arguments are described where they have defaults: methods.anoddpm and methods.ddad."""
     whole = schedules.named(schedule, STEPS)
     if not 0 <= top <= trained <= whole.steps:
         raise UserError(f"top {top} and trained {trained}; choose 0 <= top <= trained <= {whole.steps}")
-    part, sample, draw = schedules.respaced(whole, calls, top), samplers.named(sampler, eta), noises.named(noise)
+    part, draw = schedules.respaced(whole, calls, top), noises.named(noise)
     loss_weights = parse(loss)
     pixels, errors = weighted_map(parse(score)), weighted_terms(loss_weights)
 
@@ -66,18 +67,11 @@ def partial_diffusion(
         said = noise_in(unet, params)(xt, jnp.asarray(whole.time)[t])
         return errors(said, epsilon, batch.get("_ignore")), stats
 
-    def rebuilt(state, image: Images, keys: Key) -> Images:
-        """One draw's reconstruction."""
-        x0, t = 2 * image - 1, jnp.full(len(image), part.steps, jnp.int32)
-        xt, _ = drawn(part, draw, x0, t, folded(keys, 0))
-        denoise = guided(part, denoiser(part, noise_in(unet, weights(state))), x0, guidance)
-        return (sample(part, denoise, xt, folded(keys, 1), draw) + 1) / 2
-
     def score_images(state, batch: Batch, keys) -> Prediction:
-        image = batch["image"]
+        image, said = batch["image"], noise_in(unet, weights(state))
 
         def add(sums, number):
-            again = rebuilt(state, image, folded(keys, number))
+            again = (rebuild(part, said, draw, 2 * image - 1, folded(keys, number)) + 1) / 2
             residual = pixels(again, image, batch.get("_ignore"))
             residual = residual + distance(again, image) if distance else residual
             return jax.tree.map(jnp.add, sums, (again, residual)), None
@@ -89,6 +83,22 @@ def partial_diffusion(
 
     update = gradient_update(terms, tx, loss_weights=loss_weights, ema_decay=ema_decay)
     return Method(init, {"train": Phase(update)}, score_images)
+
+
+def there_and_back(sampler: str, eta: float, guidance: float = 0.0) -> Rebuild:
+    """Images are diffused to the schedule's last step and sampled from there."""
+    sample = samplers.named(sampler, eta)
+
+    def rebuild(schedule: Schedule, said: Denoiser, draw: Noise, x0: Images, keys: Key) -> Images:
+        xt = noisiest(schedule, draw, x0, folded(keys, 0))
+        return sample(schedule, guided(schedule, denoiser(schedule, said), x0, guidance), xt, folded(keys, 1), draw)
+
+    return rebuild
+
+
+def noisiest(schedule: Schedule, draw: Noise, x0: Images, keys: Key) -> Images:
+    """x_t of the schedule's last step."""
+    return drawn(schedule, draw, x0, jnp.full(len(x0), schedule.steps, jnp.int32), keys)[0]
 
 
 def network(unet: Mapping[str, Any], channels: int) -> UNet:

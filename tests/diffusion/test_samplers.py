@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from adjax.diffusion import noises, samplers, schedules
-from adjax.diffusion.process import posterior
+from adjax.diffusion.process import at, completing, posterior
 from adjax.types import UserError
 from tests.diffusion import gaussian
 
@@ -136,3 +136,41 @@ def test_solvers_have_their_order(name, order):
         errors.append(float(jnp.abs(found - gaussian.flowed(schedule, x, -1, 0)).max()))
     rates = np.log2(np.divide(errors[:-1], errors[1:]))
     np.testing.assert_allclose(rates, order, atol=0.35)
+
+
+def test_completed_pixels_fit_the_known_ones():
+    """Two channels that go together, the first of them known: more rounds come closer to what the second then is."""
+    shared, schedule = 0.9, schedules.respaced(SCHEDULE, 250)
+    known = jax.random.normal(jax.random.key(3), (1, SIDE, SIDE, 1))
+    image = jnp.concatenate([known, jnp.full_like(known, 9.0)], -1)
+    mask = jnp.broadcast_to(jnp.array([1.0, 0.0])[None, None, None], image.shape)
+
+    def best(x, t):
+        """E[x_0 | x_t] of channels with variance 1 and this correlation."""
+        signal, sigma = at(schedule.signal, t)[0, 0], at(schedule.sigma, t)[0, 0]
+        covariance = jnp.array([[1.0, shared], [shared, 1.0]])
+        gain = signal * covariance @ jnp.linalg.inv(signal**2 * covariance + sigma**2 * jnp.eye(2))
+        return x @ gain
+
+    def found(rounds):
+        """How the second channel goes with the first, and its spread about that."""
+        denoise, x = completing(best, image, mask), jax.random.normal(jax.random.key(4), image.shape)
+        run = jax.jit(lambda x, keys: samplers.repaint(schedule, denoise, x, keys, rounds=rounds))
+        first, second = np.moveaxis(np.asarray(run(x, gaussian.keys(1)), np.float64)[0], -1, 0)
+        np.testing.assert_allclose(first, known[0, ..., 0], atol=1e-5)
+        slope = (first * second).mean() / (first**2).mean()
+        return slope, (second - slope * first).std()
+
+    few, many = found(1), found(10)
+    assert many[0] == pytest.approx(shared, abs=0.05) and many[1] == pytest.approx((1 - shared**2) ** 0.5, rel=0.1)
+    assert abs(few[0] - shared) > 2 * abs(many[0] - shared)
+
+
+def test_repaint_of_one_round_is_ddpm():
+    schedule = schedules.respaced(SCHEDULE, 20)
+    x, keys = jax.random.normal(jax.random.key(1), (2, 8, 8, 1)), gaussian.keys(2)
+    first = jax.vmap(lambda key: jax.random.fold_in(jax.random.fold_in(key, 0), 0))(keys)
+    ancestral = functools.partial(samplers.ddpm, posterior_variance=True)
+    found = jax.jit(lambda keys: samplers.repaint(schedule, gaussian.best(schedule), x, keys))(keys)
+    wanted = jax.jit(lambda keys: ancestral(schedule, gaussian.best(schedule), x, keys))(first)
+    np.testing.assert_allclose(found, wanted, atol=1e-6)

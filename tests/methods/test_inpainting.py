@@ -7,7 +7,8 @@ import numpy as np
 import optax
 import pytest
 
-from adjax.methods.inpainting import grid, inpainting, positions
+from adjax.methods.holes import grid, positions
+from adjax.methods.inpainting import inpainting
 from adjax.types import Info, UserError
 
 pytestmark = pytest.mark.budget(30)  # cold, compilation is most of it
