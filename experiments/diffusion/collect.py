@@ -8,6 +8,7 @@ Without --runs the tables and the curve are drawn anew from results.json. What w
 import argparse
 import json
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -48,14 +49,14 @@ def economy(results: dict) -> list[str]:
     return [*lines, ""]
 
 
-def guided(results: dict) -> list[str]:
-    """A line for each way of sampling of ddad."""
-    lines = ["", row(["guidance", "calls", "top", "images", "AP", "AUPRO"]), "|---" * 6 + "|"]
-    for way in setting.FULL.guided:
-        found = of_way(results, setting.GUIDED, way)
+def settings(results: dict, name: str, ways: Sequence[setting.Way], fields: Sequence[str]) -> list[str]:
+    """A line for each way of sampling of one method, told by these fields of it."""
+    lines = ["", row([*fields, "images", "AP", "AUPRO"]), "|---" * (3 + len(fields)) + "|"]
+    for way in ways:
+        found = of_way(results, name, way)
         images = "/".join(sorted({str(e["images"]) for e in found})) or "–"
         cells = [over_seeds(found, what) for what in ("pixel_ap", "aupro")]
-        lines.append(row([f"{way.guidance:g}", str(way.calls), str(way.top), images, *cells]))
+        lines.append(row([*(f"{getattr(way, field):g}" for field in fields), images, *cells]))
     return [*lines, ""]
 
 
@@ -202,7 +203,7 @@ def contact_sheet(runs: pathlib.Path, path: pathlib.Path) -> None:
     """A row for each set and noise that was run, five pictures for each image."""
     rows = []
     for name in setting.SETS:
-        for noise in setting.NOISES:
+        for noise in (*setting.NOISES, setting.HOLED):
             file = runs / f"sheet-{name}-{noise}.npz"
             if file.is_file():
                 with np.load(file) as arrays:
@@ -238,7 +239,8 @@ def main() -> None:
     for mark, lines in (
         ("where", where(results)),
         ("economy", economy(results)),
-        ("guided", guided(results)),
+        ("guided", settings(results, setting.GUIDED, setting.FULL.guided, ("guidance", "calls", "top"))),
+        ("holed", settings(results, setting.HOLED, setting.FULL.holed, ("hole", "calls", "rounds", "top"))),
         ("answer", answer(results)),
         ("tests", tests(results)),
         ("sheet", [SHEET if (HERE / "contact_sheet.jpg").is_file() else f"Contact sheet: {NOT_RUN}."]),

@@ -20,6 +20,7 @@ import numpy as np
 
 from adjax import metrics, outcome, tiling
 from adjax.diffusion import noises, schedules
+from adjax.methods.holes import grid
 from adjax.methods.partial_diffusion import drawn, folded
 from adjax.synthesis import batched, one_of, redrawn, synthesis
 from adjax.transforms import smoothed, tiled
@@ -107,17 +108,20 @@ def economy(place: Place, name: str, way: Way, seed: int) -> dict:
 
 
 def sheet(place: Place, which: str, name: str) -> dict[str, np.ndarray]:
-    """Image, x_t, reconstruction, map and truth of some tiles with defects, planted ones in cells."""
-    state, _ = trained(*place, which, name, 0)
-    way = setting.PLAIN
+    """Image, x_t (repaint: the first holes), reconstruction, map and truth of some tiles with defects."""
+    state, _ = trained(*place, which, setting.network(name), 0)
+    way = setting.HIDDEN if name == setting.HOLED else setting.PLAIN
     image, truth = shown(place.data, which)
     keys = folded_keys(len(image))
     method = setting.method(HOW, name, HOW.updates, way)
     found = jax.jit(method.score)(state, {"image": image, "_mask": jnp.ones(len(image), bool)}, keys)
     schedule = schedules.respaced(schedules.linear(), way.calls, way.top)
     last = jnp.full(len(image), schedule.steps, jnp.int32)
-    noisy, _ = drawn(schedule, noises.named(name), 2 * image - 1, last, folded(folded(keys, 0), 0))
-    pictures = {"image": image, "noisy": (noisy + 1) / 2, "rebuilt": found.aux["reconstruction"], "map": found.map}
+    if name == setting.HOLED:
+        noisy = image * grid(jnp.zeros((1, 2), jnp.int32), way.hole, *image.shape[1:3])[..., None]
+    else:
+        noisy = (drawn(schedule, noises.named(name), 2 * image - 1, last, folded(folded(keys, 0), 0))[0] + 1) / 2
+    pictures = {"image": image, "noisy": noisy, "rebuilt": found.aux["reconstruction"], "map": found.map}
     return jax.device_get(pictures) | {"truth": truth}
 
 
@@ -172,6 +176,7 @@ def pieces(place: Place) -> dict[str, Callable]:
             found |= tests(place, which, seed)
     for which in setting.SETS:
         found |= sheets(place, which)
+    found |= planting(place, (setting.HOLED,), HOW.holed, setting.SEEDS[0])
     return found | planting(place, setting.NOISES, HOW.costly, setting.SEEDS[0])
 
 
@@ -185,11 +190,13 @@ def planting(place: Place, names: Sequence[str], ways: Sequence[Way], seed: int)
 
 def tag(way: Way) -> str:
     parts = [*way[:4], *([way.sigma] if way.sigma else []), *([f"w{way.guidance:g}"] if way.guidance else [])]
+    parts += [f"hole{way.hole}x{way.rounds}"] if way.hole else []
     return "-".join(map(str, parts))
 
 
 def sheets(place: Place, which: str) -> dict[str, Callable]:
-    return {f"sheet-{which}-{name}.npz": functools.partial(sheet, place, which, name) for name in setting.NOISES}
+    names = (*setting.NOISES, setting.HOLED)
+    return {f"sheet-{which}-{name}.npz": functools.partial(sheet, place, which, name) for name in names}
 
 
 def tests(place: Place, which: str, seed: int) -> dict[str, Callable]:

@@ -8,6 +8,7 @@ from adjax.config import EVAL40
 from adjax.methods.anoddpm import anoddpm
 from adjax.methods.conv_ae import conv_ae
 from adjax.methods.ddad import ddad
+from adjax.methods.repaint import repaint
 from adjax.methods.vae import vae
 from adjax.types import Method
 
@@ -21,14 +22,15 @@ SETS = {  # in the order in which they are run; a folder's root is given on the 
     "mvtec_hazelnut_reduced": {"dataset": "folder"},
 }
 RESIZED = ("elpv_mono", "crackforest_patches")  # to one tile; of the others every pixel is kept
-NOISES, GUIDED, OTHERS, SEEDS = ("simplex", "gaussian"), "ddad", ("conv_ae_ssim", "vae"), (0, 1, 2)
+NOISES, OTHERS, SEEDS = ("simplex", "gaussian"), ("conv_ae_ssim", "vae"), (0, 1, 2)
+GUIDED, HOLED = "ddad", "repaint"  # other ways of sampling with the network of Gaussian noise
 PLANTED = "elpv_mono"  # whose validation images get planted defects
 
 
 class Way(NamedTuple):
     """Of sampling; `images` is how many planted ones it is measured on at most, `sigma` px blur the map.
 
-    `guidance` is ddad's.
+    `guidance` is ddad's, `hole` (px) and `rounds` are repaint's.
     """
 
     sampler: str
@@ -37,9 +39,12 @@ class Way(NamedTuple):
     images: int = 1000
     sigma: float = 0.0
     guidance: float = 0.0
+    hole: int = 0
+    rounds: int = 1
 
 
 PLAIN = Way("ddim", 1, TOP)
+HIDDEN = Way("repaint", 5, 800, hole=16)  # from the noisiest step that the network was trained for
 FEW = 16  # planted images for the full chain, and for one call beside it
 
 
@@ -50,6 +55,7 @@ class Setting(NamedTuple):
     ways: tuple[Way, ...]
     costly: tuple[Way, ...]  # for one seed
     guided: tuple[Way, ...]  # of ddad
+    holed: tuple[Way, ...]  # of repaint, for one seed
     images: int  # at most so many of each split
     chunk: int  # tiles scored at once
 
@@ -69,7 +75,15 @@ FULL = Setting(
     costly=(Way("ddim", 1, TOP, FEW), Way("ddpm", TOP, TOP, FEW)),
     guided=(
         *(Way("ddim", 5, top, guidance=weight) for top in (50, 100, 250) for weight in (0.0, 1.0, 3.0, 6.0, 11.0)),
+        *(Way("ddim", 5, 25, guidance=weight) for weight in (3.0, 11.0)),
         *(Way("ddim", calls, top, guidance=3.0) for top in (50, 250) for calls in (1, 2, 10, 25)),
+    ),
+    holed=(
+        HIDDEN,
+        *(HIDDEN._replace(hole=hole) for hole in (8, 32)),
+        *(HIDDEN._replace(calls=calls) for calls in (1, 2, 10)),
+        HIDDEN._replace(rounds=4),
+        HIDDEN._replace(top=TOP),
     ),
     images=1000,
     chunk=16,
@@ -81,6 +95,7 @@ TEST = Setting(
     ways=(PLAIN, Way("dpm_solver", 2, TOP)),
     costly=(),
     guided=(Way("ddim", 2, TOP, guidance=3.0),),
+    holed=(HIDDEN._replace(calls=1),),
     images=4,
     chunk=4,
 )
@@ -91,8 +106,8 @@ def chosen() -> Setting:
 
 
 def network(name: str) -> str:
-    """Whose trained network a method uses: ddad is another way of sampling with that of Gaussian noise."""
-    return "gaussian" if name == GUIDED else name
+    """Whose trained network a method uses."""
+    return "gaussian" if name in (GUIDED, HOLED) else name
 
 
 def method(setting: Setting, name: str, updates: int, way: Way = PLAIN) -> Method:
@@ -104,4 +119,7 @@ def method(setting: Setting, name: str, updates: int, way: Way = PLAIN) -> Metho
         return vae(tx=tx, warmup=50, rule=RULE)
     if name == GUIDED:
         return ddad(tx=tx, unet=setting.unet, top=way.top, calls=way.calls, guidance=way.guidance, rule=RULE)
+    if name == HOLED:
+        settings = {"trained": way.top, "top": way.top, "calls": way.calls, "hole": way.hole, "rounds": way.rounds}
+        return repaint(tx=tx, unet=setting.unet, **settings, rule=RULE)
     return anoddpm(tx=tx, unet=setting.unet, noise=name, sampler=way.sampler, calls=way.calls, top=way.top, rule=RULE)
