@@ -1,6 +1,6 @@
 """Partial diffusion with simplex noise (AnoDDPM: Wyatt, Leach, Schmon, Willcocks 2022): noise, denoise, compare."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optax
@@ -16,7 +16,7 @@ def anoddpm(
     noise: str = "simplex",
     schedule: str = "linear",
     trained: int = 800,
-    top: int = 200,
+    top: int | Sequence[int] = 200,
     sampler: str = "ddim",
     calls: int = 10,
     eta: float = 0.0,
@@ -28,10 +28,10 @@ def anoddpm(
 ) -> Method:
     """A network learns the `noise` in images at steps 1 to `trained` of 1000; what is scored is diffused to step `top`.
 
-    The map is the named `score` between an image and its reconstruction, averaged over `draws` of the noise. Published
-    are sampler "ddpm" and `calls` 200, one of the network for each step, which costs 20 times as much. "ddim" adds
-    noise only with `eta`, "dpm_solver" none. `unet` changes settings of nets.unet.UNet: images' sides are multiples of
-    patch · 2^(levels - 1).
+    The map is the named `score` between an image and its reconstruction, averaged over `draws` of the noise, and over
+    the steps where `top` is several. Published are sampler "ddpm" and `calls` 200, one of the network for each step,
+    which costs 20 times as much. "ddim" adds noise only with `eta`, "dpm_solver" none. `unet` changes settings of
+    nets.unet.UNet: images' sides are multiples of patch · 2^(levels - 1).
     """
     return partial_diffusion(
         tx=tx,

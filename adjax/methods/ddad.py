@@ -3,7 +3,7 @@
 Axes: b batch, h height, w width.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import optax
@@ -20,7 +20,7 @@ def ddad(
     tx: optax.GradientTransformation,
     unet: Mapping[str, Any] = {},
     trained: int = STEPS,
-    top: int = 250,
+    top: int | Sequence[int] = 250,
     calls: int = 10,
     eta: float = 1.0,
     guidance: float = 3.0,

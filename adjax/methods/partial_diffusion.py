@@ -4,7 +4,8 @@ Axes: b batch, h height, w width, c channels.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -37,7 +38,7 @@ def partial_diffusion(
     noise: str,
     schedule: str,
     trained: int,
-    top: int,
+    top: int | Sequence[int],
     calls: int,
     rebuild: Rebuild,
     distance: Callable[[Array, Array], Float[Array, "b h w"]] | None,
@@ -49,9 +50,10 @@ def partial_diffusion(
 ) -> Method:
     """Other arguments are described where they have defaults: methods.anoddpm and methods.ddad."""
     whole = schedules.named(schedule, STEPS)
-    if not 0 <= top <= trained <= whole.steps:
+    tops = (top,) if isinstance(top, int) else tuple(top)
+    if not tops or not 0 <= min(tops) <= max(tops) <= trained <= whole.steps:
         raise UserError(f"top {top} and trained {trained}; choose 0 <= top <= trained <= {whole.steps}")
-    part, draw = schedules.respaced(whole, calls, top), noises.named(noise)
+    parts, draw = [schedules.respaced(whole, calls, each) for each in tops], noises.named(noise)
     loss_weights = parse(loss)
     pixels, errors = weighted_map(parse(score)), weighted_terms(loss_weights)
 
@@ -70,16 +72,18 @@ def partial_diffusion(
     def score_images(state, batch: Batch, keys) -> Prediction:
         image, said = batch["image"], noise_in(unet, weights(state))
 
-        def add(sums, number):
+        def add(part: Schedule, sums, number):
             again = (rebuild(part, said, draw, 2 * image - 1, folded(keys, number)) + 1) / 2
             residual = pixels(again, image, batch.get("_ignore"))
             residual = residual + distance(again, image) if distance else residual
             return jax.tree.map(jnp.add, sums, (again, residual)), None
 
-        zeros = jnp.zeros_like(image), jnp.zeros_like(image[..., 0])
-        (images, maps), _ = jax.lax.scan(add, zeros, jnp.arange(draws))
-        scores = pool(maps / draws, rule, valid_pixels(batch))
-        return Prediction(scores, maps / draws, {"reconstruction": images / draws})
+        sums = jnp.zeros_like(image), jnp.zeros_like(image[..., 0])
+        for first, part in zip(range(0, draws * len(parts), draws), parts):
+            sums, _ = jax.lax.scan(functools.partial(add, part), sums, first + jnp.arange(draws))
+        rebuilt, anomaly_map = (total / (draws * len(parts)) for total in sums)
+        scores = pool(anomaly_map, rule, valid_pixels(batch))
+        return Prediction(scores, anomaly_map, {"reconstruction": rebuilt})
 
     update = gradient_update(terms, tx, loss_weights=loss_weights, ema_decay=ema_decay)
     return Method(init, {"train": Phase(update)}, score_images)

@@ -3,7 +3,7 @@
 Axes: b batch, h height, w width, c channels.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -27,7 +27,7 @@ def repaint(
     noise: str = "gaussian",
     schedule: str = "linear",
     trained: int = STEPS,
-    top: int = STEPS,
+    top: int | Sequence[int] = STEPS,
     calls: int = 10,
     rounds: int = 1,
     hole: int = 8,

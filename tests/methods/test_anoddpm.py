@@ -61,6 +61,20 @@ def test_draws_differ_and_their_mean_is_the_map():
     assert single.std() > 1.5 * mean.std()
 
 
+def test_several_steps_are_averaged():
+    """Each with draws of its own: the second step's is the second."""
+    images = matrix.normals(2, seed=0)
+
+    def scored(top, draws=1):
+        return matrix.score(fresh(top=top, calls=1, noise="gaussian", draws=draws)[0], state(), images)
+
+    first, both, second, seconds = scored(50), scored((50, 100)), scored([100]), scored(100, draws=2)
+    for name in ("map", "reconstruction"):
+        a, b, c, d = (p.map if name == "map" else p.aux[name] for p in (first, both, second, seconds))
+        np.testing.assert_allclose(2 * b - a, 2 * d - c, atol=1e-5)
+    assert second.map.mean() > 1.2 * first.map.mean()
+
+
 def test_a_large_image_is_diffused_tile_by_tile_in_the_memory_of_a_few_tiles():
     """Each tile with its own randomness; of 1024² only the image and its sums of maps are held beside the tiles."""
     method, _, _ = fresh(noise="gaussian", calls=1, top=50)
@@ -94,6 +108,8 @@ def test_with_simplex_noise_the_planted_defects_are_found():
 def test_steps_that_were_not_trained_are_refused():
     with pytest.raises(UserError, match="top 900 and trained 800; choose 0 <= top <= trained <= 1000"):
         fresh(top=900)
+    with pytest.raises(UserError, match=r"top \(0, 900\) and trained 800"):
+        fresh(top=(0, 900))
 
 
 def test_an_unknown_setting_of_the_network_names_the_choices():
