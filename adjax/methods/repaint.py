@@ -17,7 +17,7 @@ from adjax.diffusion.process import Denoiser, Images, completing, denoiser
 from adjax.diffusion.schedules import Schedule
 from adjax.methods.holes import grid, positions
 from adjax.methods.partial_diffusion import STEPS, folded, noisiest, partial_diffusion
-from adjax.types import Key, Method
+from adjax.types import Key, Method, UserError
 
 
 def repaint(
@@ -45,6 +45,8 @@ def repaint(
     hid it; a defect wider than a hole is completed as such. `rounds`: see diffusion.samplers.repaint. The paper
     completes one hole in 250 steps of 10 rounds; grid and comparison are no part of it.
     """
+    if rounds < 1:
+        raise UserError(f"rounds {rounds}; choose at least 1")
     moves, sample = positions(hole, overlap), partial(samplers.repaint, rounds=rounds)
 
     def rebuild(schedule: Schedule, said: Denoiser, draw: Noise, x0: Images, keys: Key) -> Images:

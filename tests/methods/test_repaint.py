@@ -6,8 +6,10 @@ import jax
 import matrix
 import numpy as np
 import optax
+import pytest
 
 from adjax.methods.repaint import repaint
+from adjax.types import UserError
 
 UNET = {"features": (8,), "blocks": 0, "attention": (), "heads": 0, "patch": 4}
 
@@ -49,3 +51,8 @@ def test_a_pixel_is_the_mean_over_the_positions_that_hid_it_each_with_noise_of_i
     assert share(once, 0.5) > 0.97
     coins = [share(twice, off) for off in (0, 0.25, 0.5)]
     np.testing.assert_allclose(coins, [6 / 16, 8 / 16, 2 / 16], atol=0.06)
+
+
+def test_no_round_is_refused():
+    with pytest.raises(UserError, match="rounds 0; choose at least 1"):
+        build(rounds=0)
