@@ -44,7 +44,7 @@ class Way(NamedTuple):
 
 
 PLAIN = Way("ddim", 1, TOP)
-HIDDEN = Way("repaint", 5, 800, hole=16)  # from the noisiest step that the network was trained for
+HIDDEN = Way("repaint", 25, 800, hole=16)  # from the noisiest step that the network was trained for
 FEW = 16  # planted images for the full chain, and for one call beside it
 
 
@@ -79,11 +79,10 @@ FULL = Setting(
         *(Way("ddim", calls, top, guidance=3.0) for top in (50, 250) for calls in (1, 2, 10, 25)),
     ),
     holed=(
-        HIDDEN,
-        *(HIDDEN._replace(hole=hole) for hole in (8, 32)),
-        *(HIDDEN._replace(calls=calls) for calls in (1, 2, 10)),
-        *(HIDDEN._replace(top=top) for top in (50, 100, TOP)),
-        HIDDEN._replace(top=100, rounds=4),
+        *(HIDDEN._replace(calls=calls) for calls in (1, 2, 5, 10, 25)),
+        *(HIDDEN._replace(calls=5, hole=hole) for hole in (8, 32)),
+        *(HIDDEN._replace(calls=5, top=top) for top in (50, 100, TOP)),
+        HIDDEN._replace(calls=5, rounds=4),
     ),
     images=1000,
     chunk=16,
