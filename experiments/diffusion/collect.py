@@ -178,29 +178,31 @@ def where(results: dict) -> list[str]:
 
 
 def curve(results: dict, path: pathlib.Path) -> None:
-    """AP against the number of network calls from step TOP, and against the step at one call; on planted defects."""
-    figure = Figure(figsize=(8, 3.2))
+    """AP and AUPRO against the number of network calls from step TOP, and against the step; on planted defects."""
+    figure = Figure(figsize=(8, 6))
     FigureCanvasAgg(figure)
-    panels = figure.subplots(1, 2)
-    ways = [way for way in setting.FULL.ways if of_way(results, setting.NOISES[0], way)]
-    for name, style in zip(setting.NOISES, ("-", "--")):
-        level = {way: mean(of_way(results, name, way), "pixel_ap") for way in ways}
-        known = [way for way in ways if of_way(results, name, way) and not way.sigma]
-        for number, sampler in enumerate(("ddim", "dpm_solver")):
-            points = sorted((w.calls, level[w]) for w in known if (w.sampler, w.top) == (sampler, setting.TOP))
-            if points:
-                panels[0].plot(*zip(*points), f"o{style}", color=f"C{number}", label=f"{sampler}, {name}")
-        for number, calls in enumerate((1, 5)):
-            points = sorted((w.top, level[w]) for w in known if (w.sampler, w.calls) == ("ddim", calls))
-            if points:
-                panels[1].plot(*zip(*points), f"o{style}", color=f"C{number + 2}", label=f"{calls} calls, {name}")
-    panels[0].set(xscale="log", xlabel=f"network calls from step {setting.TOP}", ylabel="pixel AP, planted")
-    panels[1].set(xlabel="step that images are diffused to")
-    for panel in panels:
-        if panel.has_data():
-            panel.legend(fontsize=7)
+    ways = [way for way in setting.FULL.ways if not way.sigma]
+    for panels, (what, title) in zip(figure.subplots(2, 2), (("pixel_ap", "pixel AP"), ("aupro", "AUPRO"))):
+        for name, style in zip(setting.NOISES, ("-", "--")):
+            level = {w: mean(found, what) for w in ways if (found := of_way(results, name, w))}
+            for number, sampler in enumerate(("ddim", "dpm_solver")):
+                points = sorted((w.calls, y) for w, y in level.items() if (w.sampler, w.top) == (sampler, setting.TOP))
+                line(panels[0], points, f"o{style}", f"C{number}", f"{sampler}, {name}")
+            for number, calls in enumerate((1, 5)):
+                points = sorted((w.top, y) for w, y in level.items() if (w.sampler, w.calls) == ("ddim", calls))
+                line(panels[1], points, f"o{style}", f"C{number + 2}", f"{calls} calls, {name}")
+        panels[0].set(xscale="log", xlabel=f"network calls from step {setting.TOP}", ylabel=f"{title}, planted")
+        panels[1].set(xlabel="step that images are diffused to")
+        for panel in panels:
+            if panel.has_data():
+                panel.legend(fontsize=7)
     figure.tight_layout()
     figure.savefig(path, dpi=90)
+
+
+def line(panel, points: list[tuple[int, float]], style: str, color: str, label: str) -> None:
+    if points:
+        panel.plot(*zip(*points), style, color=color, label=label)
 
 
 def contact_sheet(runs: pathlib.Path, path: pathlib.Path) -> None:
