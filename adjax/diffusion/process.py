@@ -95,6 +95,6 @@ def guided(schedule: Schedule, denoise: Denoiser, wanted: Images, weight: float)
 def completing(denoise: Denoiser, image: Images, known: Float[Array, "b h w #c"]) -> Denoiser:
     """The image's own pixels where `known` is 1, estimates where it is 0.
 
-    A sampler with the posterior's variance then draws known pixels from q(x_{t-1} | x_0), and the others beside them.
+    By a sampler with the posterior's variance known pixels then follow q(x_{t-1} | x_0), and others lie beside them.
     """
     return lambda xt, t: known * image + (1 - known) * denoise(xt, t)

@@ -49,8 +49,9 @@ def repaint(
 ) -> Images:
     """`ddpm` of the posterior's variance, but each step is taken `rounds` times, and back between them.
 
-    RePaint (Lugmayr et al. 2022, arXiv 2201.09865, algorithm 1; jumps of one step). Where process.completing gives the
-    known pixels, they are drawn before the others are seen: more rounds let both fit, and cost as many calls more.
+    RePaint (Lugmayr et al. 2022, arXiv 2201.09865, algorithm 1; jumps of one step), where `denoise` is one of
+    process.completing; the paper draws known pixels anew in each step, here they follow x_t. They are drawn before the
+    others are seen: more rounds let both fit, and cost as many calls more.
     """
 
     def step(x, t):
