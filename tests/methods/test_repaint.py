@@ -1,4 +1,4 @@
-"""That a hole hides what is in it, and how many calls of the network it takes."""
+"""That a hole hides what is in it, and what its pixels are the mean of."""
 
 import functools
 
