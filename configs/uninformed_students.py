@@ -18,6 +18,7 @@ def get_config(mode=None):
         "name": "uninformed_students",
         "backbone": "efficientnet_lite0",
         "layers": ("pool",),
+        "backbone_side": 0,  # px; a transformer's patches are enlarged to a multiple of its own: 70 for dinov2_vits14
         "weights": placeholder(str),
         "sizes": (17, 33, 65),
         "students": 3,

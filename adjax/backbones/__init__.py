@@ -36,7 +36,7 @@ class Backbone(NamedTuple):
     variables: Mapping[str, Any]  # belong into a method's state, so that a checkpoint is complete
     taps: Mapping[str, Tap]  # channels, stride and receptive field of each layer
     normalise: Callable[[Array], Array]  # what `apply` does to the images first
-    learn: Callable[[Any, Array], tuple[dict, dict]]  # apply in training: -> features, {"batch_stats"}
+    learn: Callable[[Any, Array], tuple[dict, dict]]  # apply in training: -> features, {"batch_stats"} or {}
 
     @property
     def channels(self) -> dict[str, int]:
@@ -78,12 +78,13 @@ def backbone(
             read = files.read(path, network.sha256 if weights is None else "")
             variables = to_variables(read, like, network.rules)
     normalise = normaliser(*network.moments, rgb)
+    training = {"train": True} if "batch_stats" in like else {}
     return Backbone(
         apply=lambda variables, image: _in_turn(partial(_in, dtype, module.apply), variables, normalise(image)),
         variables=variables,
         taps={layer: network.taps[layer] for layer in layers},
         normalise=normalise,
-        learn=lambda variables, image: module.apply(variables, normalise(image), train=True, mutable=["batch_stats"]),
+        learn=lambda variables, image: module.apply(variables, normalise(image), mutable=["batch_stats"], **training),
     )
 
 

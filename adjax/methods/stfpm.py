@@ -17,7 +17,7 @@ from adjax.losses import map_cosine
 from adjax.nets.initial import restarted
 from adjax.nets.patches import aligned, to_pixels, valid_mean
 from adjax.pooling import pool, valid_pixels
-from adjax.types import Batch, Info, Key, Method, Phase, Prediction, UserError
+from adjax.types import Batch, Info, Key, Method, Phase, Prediction
 
 
 class State(NamedTuple):
@@ -43,17 +43,14 @@ def stfpm(
 
     def init(key: Key, batch: Batch, info: Info) -> State:
         del batch, info
-        variables = teacher().variables
-        if "batch_stats" not in variables:
-            raise UserError(f"a student of {backbone!r} has no batch normalisation to learn with; choose a ResNet")
-        fresh = restarted(key, variables)
-        return State(variables, optim.learner(fresh["params"], tx, stats=fresh["batch_stats"]))
+        fresh = restarted(key, teacher().variables)
+        return State(teacher().variables, optim.learner(fresh["params"], tx, stats=fresh.get("batch_stats")))
 
     def terms(params, stats, batch: Batch, key: Key, variables):
         del key
         wanted = teacher().apply(variables, batch["image"])
         found, after = teacher().learn({"params": params, "batch_stats": stats}, batch["image"])
-        return {n: valid_mean(distance(found[n], wanted[n]), batch) for n in layers}, after["batch_stats"]
+        return {n: valid_mean(distance(found[n], wanted[n]), batch) for n in layers}, after.get("batch_stats", {})
 
     descend = optim.gradient_update(terms, tx, loss_weights=dict.fromkeys(layers, 1.0))
 

@@ -23,6 +23,7 @@ from adjax.methods.patch_teacher import patch_teacher
 from adjax.nets.blocks import scaled
 from adjax.nets.patch_descriptor import CHANNELS, LAYERS, PatchDescriptor, counted, padded, region, spread
 from adjax.nets.patches import first_pass, pooled
+from adjax.nets.pdn import resize
 from adjax.pooling import pool, valid_pixels
 from adjax.stacked import vmapped
 from adjax.synthesis.crops import SIDES
@@ -52,6 +53,7 @@ def uninformed_students(
     crops: int = 64,
     crops_of: tuple[str, ...] = ("texture",),
     sides: tuple[float, float] = SIDES,
+    backbone_side: int = 0,
     distillation: float = 1.0,
     metric: float = 0.0,
     compactness: float = 1.0,
@@ -63,7 +65,8 @@ def uninformed_students(
     """Phase "teacher": on `crops` patches a step for each of `sizes`, of the batch fields `crops_of` resized to so many
     patches a side as is between `sides`, the teacher learns with weight `distillation` the mean features of the
     backbone's `layers`, with `metric` that patches which look alike are near, with `compactness` that no component
-    repeats another. Its rate is twice the students'.
+    repeats another. Its rate is twice the students'. `backbone_side`: in pixels, to which the backbone's patches are
+    enlarged, as a transformer needs multiples of its own; 0: as they are.
 
     `region_side`: students learn from a random square of so many pixels of each image; 0: from the whole. `stride`:
     pixels between descriptions; 4 or 8 save the more time the larger the patches are.
@@ -77,6 +80,8 @@ def uninformed_students(
     nets = {size: PatchDescriptor(size, d, width, stride) for size in sizes}
 
     def describe(variables, patch):
+        if backbone_side:
+            patch = resize(patch, (backbone_side, backbone_side))
         found = pooled(network().apply(variables, patch), {"image": patch})
         return jnp.concatenate([found[layer] for layer in layers], axis=-1)
 

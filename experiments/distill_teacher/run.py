@@ -39,7 +39,12 @@ def flags() -> argparse.Namespace:
     parser.add_argument("--weights", help="the backbone's, as config.method.weights")
     parser.add_argument("--source", default="procedural", choices=textures.SOURCES)
     parser.add_argument("--root", help="the folder of images, which are searched for in its folders too")
-    parser.add_argument("--side", type=int, default=512, help="of the backbone's images; the teacher sees half of it")
+    parser.add_argument(
+        "--side",
+        type=int,
+        default=512,
+        help="of the backbone's images; the teacher sees half of it. dinov2_vits14 takes multiples of 56",
+    )
     parser.add_argument("--steps", type=int, default=60000)
     parser.add_argument("--statistics", type=int, default=10000, help="images that the features are standardised by")
     parser.add_argument("--batch", type=int, default=16)

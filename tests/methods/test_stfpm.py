@@ -11,7 +11,6 @@ import pytest
 
 from adjax.backbones import backbone
 from adjax.methods.stfpm import distance, stfpm
-from adjax.types import UserError
 
 pytestmark = pytest.mark.budget(20)  # cold, compilation is most of it
 IMAGES = matrix.normals(4, seed=3)
@@ -79,7 +78,11 @@ def test_only_the_student_learns():
     assert all(jax.tree.leaves(moved)) and METHOD.shared == {"teacher"}
 
 
-def test_a_network_without_normalisation_is_refused():
-    method = stfpm(tx=optax.sgd(0.4), backbone="vgg16", layers=("relu1_1",), weights="random")
-    with pytest.raises(UserError, match="no batch normalisation to learn with"):
-        matrix.start(method)
+@pytest.mark.parametrize(("backbone", "layer"), [("vgg16", "relu1_1"), ("dino_vits16", "block1")])
+def test_a_student_needs_no_batch_normalisation(backbone, layer):
+    method = stfpm(tx=optax.sgd(0.01), backbone=backbone, layers=(layer,), weights="random")
+    begun = matrix.start(method)
+    state = matrix.train(method, begun, steps=2).state
+    jax.tree.map(np.testing.assert_array_equal, state.teacher, begun.teacher)
+    moved = jax.tree.map(lambda a, b: np.any(a != b), state.student.params, begun.student.params)
+    assert all(jax.tree.leaves(moved)) and state.student.stats == {}
