@@ -52,11 +52,13 @@ def backbone(
     layers: Sequence[str],
     weights: str | Path | None = None,
     *,
+    maps: Sequence[str] = (),
     rgb: tuple[int, int, int] | None = None,
     seed: int = 0,
     precision: str = "float32",
 ) -> Backbone:
-    """`layers` are the outputs wanted; what follows the last of them is left out.
+    """`layers` are the outputs wanted; what follows the last of them is left out. `maps`: those of them that must be
+    maps of features, not one vector for the whole image.
 
     `weights`: a file (.pth, .safetensors, .npz) with its publisher's names, which timm's ResNets share; None for the
     one that is installed or downloaded already; "random" for a random start by `seed`, whose features are another
@@ -67,6 +69,10 @@ def backbone(
     dtype = _chosen("precision", precision, PRECISIONS)
     for layer in layers:
         _chosen(f"layer of {name}", layer, network.taps)
+    for layer in maps:
+        if not network.taps[layer].stride:
+            choices = ", ".join(other for other, tap in network.taps.items() if tap.stride)
+            raise UserError(f"layer {layer!r} of {name} is one vector for the whole image; choose from {choices}")
     if not layers:
         raise UserError(f"backbone {name!r} needs a layer; choose from {', '.join(network.taps)}")
     module, like = _shaped(name, tuple(layers))

@@ -51,7 +51,7 @@ def anomaly_dino(
     """
     if rotations < 1:
         raise UserError(f"rotations={rotations} of anomaly_dino; choose 1 for the images as they are, or more")
-    network = lazily(backbone, layers, weights, rgb=rgb)
+    network = lazily(backbone, layers, weights, maps=layers, rgb=rgb)
     step = lambda: math.lcm(*network().strides.values())
 
     def embed(state: State, batch: Batch) -> Float[Array, "b i j d"]:

@@ -40,7 +40,7 @@ def padim(
     Published: 100 of ResNet-18's 448, 550 of WideResNet-50's 1792. `epsilon` is added to the variances. Memory:
     4 channels² bytes a place. `sigma`: of the smoothing, in pixels; the image score is pooled from the smoothed map.
     """
-    network = lazily(backbone, layers, weights, rgb=rgb, precision=precision)
+    network = lazily(backbone, layers, weights, maps=layers, rgb=rgb, precision=precision)
 
     def embed(state: State, batch: Batch) -> Float[Array, "b i j d"]:
         return aligned(network().apply(state.backbone, batch["image"]), align)[..., state.channels]

@@ -56,7 +56,7 @@ def patchcore(
     and smoothing by `sigma` pixels.
     """
     check(score, reweight, rule)
-    network = lazily(backbone, layers, weights, rgb=rgb, precision=precision)
+    network = lazily(backbone, layers, weights, maps=layers, rgb=rgb, precision=precision)
 
     def embed(state: State, batch: Batch) -> Float[Array, "b i j d"]:
         features = network().apply(state.backbone, batch["image"])

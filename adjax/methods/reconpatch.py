@@ -77,7 +77,7 @@ def reconpatch(
     check(score, reweight, rule)
     if not 1 <= nearest <= patches:
         raise UserError(f"nearest={nearest} of patches={patches} of reconpatch; choose 1 to patches")
-    network, head = lazily(backbone, layers, weights, rgb=rgb), Head(dimensions)
+    network, head = lazily(backbone, layers, weights, maps=layers, rgb=rgb), Head(dimensions)
 
     def features(state: State, batch: Batch) -> Float[Array, "b i j d"]:
         found = network().apply(state.backbone, batch["image"])

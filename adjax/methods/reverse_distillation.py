@@ -54,7 +54,7 @@ def reverse_distillation(
     for what, value, choices in (("loss", loss, LOSSES), ("decoder", decoder, SHAPES)):
         if value not in choices:
             raise UserError(f"unknown {what} {value!r} of reverse_distillation; choose from {', '.join(choices)}")
-    teacher = lazily(backbone, layers, weights, rgb=rgb)
+    teacher = lazily(backbone, layers, weights, maps=layers, rgb=rgb)
 
     def student() -> Reverse:
         shape = SHAPES[decoder]._replace(depths=(blocks,) * 4) if blocks else SHAPES[decoder]

@@ -50,7 +50,7 @@ def spade(
     """
     del rule
     taken = tuple(dict.fromkeys((*layers, image_layer)))
-    network = lazily(backbone, taken, weights, rgb=rgb)
+    network = lazily(backbone, taken, weights, maps=layers, rgb=rgb)
 
     def features(state: State, batch: Batch) -> tuple[Float[Array, "b d"], dict[str, Float[Array, "b i j d"]]]:
         found = network().apply(state.backbone, batch["image"])

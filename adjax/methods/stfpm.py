@@ -39,7 +39,7 @@ def stfpm(
 
     The map is the product over layers of the squared distance between unit vectors, each from 0 to 4.
     """
-    teacher = lazily(backbone, layers, weights, rgb=rgb)
+    teacher = lazily(backbone, layers, weights, maps=layers, rgb=rgb)
 
     def init(key: Key, batch: Batch, info: Info) -> State:
         del batch, info

@@ -57,7 +57,7 @@ def flags() -> argparse.Namespace:
 
 def distil(args: argparse.Namespace) -> dict[str, list]:
     """The history of what was logged."""
-    network = backbone(args.backbone, tuple(args.layers), args.weights)
+    network = backbone(args.backbone, tuple(args.layers), args.weights, maps=args.layers)
     tx = optim.optimizer(steps=args.steps, learning_rate=1e-4, schedule="drop", weight_decay=1e-5)
     method = distillation(network, args.network, args.width, tx=tx)
     shape = (args.side, args.side, 3)
