@@ -69,10 +69,10 @@ def reverse_distillation(
         strides = [teacher().strides[n] for n in layers]
         if len(layers) > 3 or any(2 * fine != coarse for fine, coarse in itertools.pairwise(strides)):
             raise UserError(f"layers={layers} have strides {strides}: choose up to three, each twice the one before")
+        if any(side % (2 * strides[-1]) for side in batch["image"].shape[1:3]):
+            raise UserError(f"images of {batch['image'].shape[1:3]} px: choose multiples of {2 * strides[-1]}")
         image = jax.ShapeDtypeStruct((1, *batch["image"].shape[1:]), batch["image"].dtype)
         like = jax.eval_shape(lambda image: features(teacher().variables, {"image": image}), image)
-        if any(side % 2 for side in like[-1].shape[1:3]):
-            raise UserError(f"images of {batch['image'].shape[1:3]} px: choose multiples of {2 * strides[-1]}")
         zeros = [jnp.zeros(leaf.shape, leaf.dtype) for leaf in like]
         variables = student().init(key, zeros, False)
         return State(teacher().variables, optim.learner(variables["params"], tx, stats=variables["batch_stats"]))

@@ -87,3 +87,11 @@ def test_corners_meet_corners():
 def test_what_does_not_fit_is_refused(settings, says):
     with pytest.raises(UserError, match=says):
         matrix.start(reverse_distillation(tx=optax.sgd(0.0), **settings))
+
+
+def test_sides_that_do_not_halve_evenly_are_refused():
+    """Grids of 250 px have 125, 63, 32 and 16 rows: the last is even, and the decoder's would have 64."""
+    method = reverse_distillation(tx=optax.sgd(0.0))
+    batch = {"image": jax.ShapeDtypeStruct((1, 250, 256, 3), jnp.float32)}
+    with pytest.raises(UserError, match="multiples of 32"):
+        jax.eval_shape(lambda key, batch: method.init(key, batch, None), jax.random.key(0), batch)
