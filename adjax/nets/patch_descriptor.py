@@ -93,12 +93,17 @@ def counted(batch: Batch, stride: int) -> Bool[Array, "b i j"]:
 def region(
     key: Key, batch: Batch, x: Float[Array, "b h2 w2 c"], side: int, size: int, stride: int
 ) -> tuple[Float[Array, "b e e c"], Bool[Array, "b i j"]]:
-    """What the places in a random square of `side` pixels see of `padded` images, and which of them count."""
+    """What the places in a random square of `side` pixels see of `padded` images, and which of them count.
+
+    A square that would leave the image is moved back: pixels at the border lie in it as often as others, those near a
+    corner up to four times as often.
+    """
     valid = valid_pixels(batch)
     room = [whole - side for whole in valid.shape[1:]]
     if min(room) < 0:
         raise UserError(f"region={side} is larger than images of {valid.shape[1]} × {valid.shape[2]} px")
-    corner = (jax.random.uniform(key, (len(x), 2)) * (jnp.array([room], jnp.float32) + 1)).astype(jnp.int32)
+    first, last = jnp.full((1, 2), 1 - side), jnp.array([valid.shape[1:]])
+    corner = jnp.clip(jax.random.randint(key, (len(x), 2), first, last), 0, jnp.array([room]))
     seen = (side - 1) // stride * stride + size
     cut = lambda a, at, side: lax.dynamic_slice(a, (*at, *[0] * (a.ndim - 2)), (side, side, *a.shape[2:]))
     inner = jax.vmap(lambda a, at: cut(a, at, side))(valid, corner)

@@ -82,3 +82,14 @@ def test_a_region_is_what_its_places_see():
     np.testing.assert_array_equal(counts, middles != 0)
     with pytest.raises(UserError, match="region=21 is larger than images of 20 × 20 px"):
         region(jax.random.key(0), batch, image, 21, 5, 1)
+
+
+def test_a_region_has_the_border_as_often_as_the_middle():
+    """8 of the 29 squares of 8 that meet a row of 22 pixels have any one of them; those that stood out are moved in."""
+    image = jnp.tile(jnp.arange(22.0)[None, :, None, None], (4000, 1, 22, 1))
+    found, _ = jax.jit(lambda key: region(key, {"image": image}, padded(image, 1), 8, 1, 1))(jax.random.key(0))
+    share = np.bincount(np.asarray(found[:, :, 0, 0], int).ravel()) / len(image)
+    squares = np.clip(np.arange(-7, 22), 0, 14)
+    wanted = np.mean([(squares <= pixel) & (pixel < squares + 8) for pixel in range(22)], axis=1)
+    np.testing.assert_allclose(wanted[[0, 7, 11, 21]], [8 / 29, 15 / 29, 8 / 29, 8 / 29])
+    np.testing.assert_allclose(share, wanted, atol=0.03)
