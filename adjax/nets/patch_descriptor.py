@@ -95,8 +95,8 @@ def region(
 ) -> tuple[Float[Array, "b e e c"], Bool[Array, "b i j"]]:
     """What the places in a random square of `side` pixels see of `padded` images, and which of them count.
 
-    A square that would leave the image is moved back: pixels at the border lie in it as often as others, those near a
-    corner up to four times as often.
+    A square that would leave the image is moved back: where an image is twice as large, no pixel lies in it less often
+    than one in the middle, and those near a corner up to four times as often.
     """
     valid = valid_pixels(batch)
     room = [whole - side for whole in valid.shape[1:]]
