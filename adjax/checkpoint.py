@@ -7,6 +7,7 @@ scoring never reads.
 
 import functools
 import logging
+import pathlib
 import sys
 import threading
 from collections.abc import Mapping
@@ -37,7 +38,8 @@ def open_store(directory, *, keep: int = 2, create: bool = True) -> ocp.Checkpoi
         "optimiser": ocp.StandardCheckpointHandler(),
         "meta": ocp.JsonCheckpointHandler(),
     }
-    return ocp.CheckpointManager(directory, options=options, item_handlers=handlers)
+    where = pathlib.Path(directory).absolute()  # Orbax writes to no relative path
+    return ocp.CheckpointManager(where, options=options, item_handlers=handlers)
 
 
 def save(store: ocp.CheckpointManager, number: int, state: State, meta: Mapping[str, Any]) -> None:

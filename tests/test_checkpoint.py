@@ -53,6 +53,18 @@ def test_round_trip_is_exact(store):
         np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
 
 
+def test_a_relative_folder_is_below_the_current_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with checkpoint.open_store("checkpoints") as written:
+        checkpoint.save(written, 1, state(), {})
+        checkpoint.wait(written)
+    with checkpoint.open_store("checkpoints", create=False) as store:
+        assert checkpoint.newest(store) == (1, {})
+        restored = checkpoint.restore(store, 1, state(), whole())
+    assert (tmp_path / "checkpoints" / "1").is_dir()
+    assert jnp.array_equal(restored.bank, state().bank)
+
+
 def test_scoring_reads_no_optimiser_state(store):
     checkpoint.save(store, 1, state(), {})
     checkpoint.wait(store)
