@@ -40,6 +40,22 @@ EVAL40 = {
     "details": True,
 }
 
+# What mode "test" makes of a method's settings that it has.
+TINY = {
+    "width": 0.25,
+    "features": (4, 8),
+    "levels": (4, 8),
+    "multiples": (1, 2),
+    "channels": 8,
+    "padding": True,
+    "neighbours": 1,
+    "trees": 10,
+    "dimensions": 16,
+    "patches": 32,
+    "words": 4,
+    "side": 32,
+}
+
 
 def base() -> ConfigDict:
     return ConfigDict(
@@ -110,34 +126,15 @@ def finish(config: ConfigDict, mode: str | None) -> ConfigDict:
         config.threshold.image = config.threshold.image and "max"
         if config.data.dataset == "filaments":
             config.data.options.filaments.update(size=64, n_train=6, n_test_good=2, n_test_defect=2, types=("blob",))
-        if "width" in config.method:
-            config.method.width = 0.25
-        if "neighbours" in config.method:
-            config.method.neighbours = 1
-        if "features" in config.method:
-            config.method.features = (4, 8)
-        if "levels" in config.method:
-            config.method.levels = (4, 8)
-        if "padding" in config.method:
-            config.method.padding = True
-        if "multiples" in config.method:
-            config.method.multiples = (1, 2)
+        config.method.update({name: value for name, value in TINY.items() if name in config.method})
         if "unet" in config.method:
             config.method.unet.update(features=(8,), blocks=0, attention=(), heads=0)
             if "noise" in config.method:  # simplex noise takes as long to compile as all the rest
                 config.method.noise = "gaussian"
-        if "channels" in config.method:
-            config.method.channels = 8
-        if "trees" in config.method:
-            config.method.trees = 10
         if "decoder" in config.method:  # which wants layers of different sides, as the first two need not be
             config.method.update(layers=config.method.layers[:1], blocks=1)
         if "backbone" in config.method:
             config.method.layers = cheapest(config.method.backbone, min(2, len(config.method.layers)))
-        if "dimensions" in config.method:
-            config.method.update(dimensions=16, patches=32)
-        if "words" in config.method:
-            config.method.update(words=4, side=32)
         if "sizes" in config.method:
             config.method.update(sizes=(17,), crops=4, crops_of=("image",), region_side=0, width=1 / 32)
         if "image_layer" in config.method:
