@@ -17,7 +17,8 @@ from adjax import evaluate, parallel
 from adjax.data.decode import read_image
 from adjax.evaluate import METRICS, Measured
 from adjax.predict import Scored
-from adjax.report.cases import Case, choose_cases
+from adjax.report import cases as reporting
+from adjax.report.cases import Case
 from adjax.report.page import write_report
 from adjax.types import Dataset, Record
 
@@ -128,13 +129,19 @@ def rows(scores: Sequence[tuple[Record, float]], split: str, trained) -> list[di
     ]
 
 
+def shortlist(scored: Sequence[Scored], trained) -> list[Scored]:
+    """The unlabelled images that a report may show, however many more will be scored."""
+    chosen = set(reporting.shortlist(rows([(s.record, s.score) for s in scored], "predict", trained), CASES))
+    return [s for s in scored if s.record.id in chosen]
+
+
 def report(
     folder: pathlib.Path, results: Mapping, curves, table: list[dict], scored: Sequence[Scored], masks, trained
 ) -> None:
     by_id = {s.record.id: (s, None if masks is None else masks[i]) for i, s in enumerate(scored)}
     threshold = trained.thresholds["image"]
     cases = []
-    for name in choose_cases(table, CASES):
+    for name in reporting.choose_cases(table, CASES):
         s, mask = by_id[name]
         image = read_image(s.record, cfg.make_view(trained.config))
         decision = None if threshold is None else s.score > threshold.value

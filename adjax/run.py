@@ -6,7 +6,7 @@ All that is learned ends in the checkpoint; evaluate and predict start from it a
 import json
 import logging
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -28,6 +28,7 @@ from adjax.trained import Trained, example, restore
 from adjax.types import Dataset, Info, Method, Record, State, UserError
 from adjax.views import prepare
 
+MAPS = 50  # that predict holds in memory before it leaves out those that no report will show
 DIFFERENCES = 10  # files of each split that are named when data are not those of the training run
 
 
@@ -132,7 +133,8 @@ def evaluate(job: Job) -> int:
     results["per_category"] = measuring.per_category(scored, masks)
     results["per_item"] = measuring.per_item(scored)
     results["au_spro"] = measuring.saturated(scored)
-    _write_maps(job.workdir / "maps", scored, config.maps)
+    for s in scored:
+        _write_map(job.workdir / "maps", s, config.maps)
     validation = {r.id: r for r in dataset.splits["validation"]}
     rows = [
         *outcome.rows(
@@ -161,18 +163,22 @@ def predict(job: Job) -> int:
 
     records = _fitting(data.unlabelled(job.input, on_unreadable=skip), trained, skip)
     clock: dict[str, float] = {}
-    scored = _score(
+    folder, scores, shown = job.workdir / "predict", {}, []
+    for scored in _scored(
         trained.config, trained.scorer, trained.state, records, clock, "predict", lambda r, why: skip(r.path, why)
-    )
-    if not scored:
+    ):
+        _write_map(folder / "maps", scored, trained.config.maps)
+        scores[scored.record.id] = scored.score
+        shown.append(scored)
+        if len(shown) >= MAPS:
+            shown = outcome.shortlist(shown, trained)
+    if not scores:
         raise UserError(f"{job.input}: none of its images can be scored")
-    folder = job.workdir / "predict"
-    _write_maps(folder / "maps", scored, trained.config.maps)
-    rows = outcome.rows([(s.record, s.score) for s in scored], "predict", trained)
+    rows = outcome.rows([(r, scores[r.id]) for r in records if r.id in scores], "predict", trained)
     workdir.write_scores(folder / "scores.csv", rows)
-    results = outcome.unlabelled_results(trained, len(scored), clock, skipped, job.command)
-    outcome.report(folder / "report", results, {}, rows, scored, None, trained)
-    logging.info("%d images scored, %d skipped: %s", len(scored), len(skipped), folder / "scores.csv")
+    results = outcome.unlabelled_results(trained, len(scores), clock, skipped, job.command)
+    outcome.report(folder / "report", results, {}, rows, shown, None, trained)
+    logging.info("%d images scored, %d skipped: %s", len(scores), len(skipped), folder / "scores.csv")
     return len(skipped)
 
 
@@ -234,7 +240,7 @@ def _fit(job: Job, method: Method, dataset: Dataset, info: Info, store, meta: di
         )
 
 
-def _score(
+def _scored(
     config: ConfigDict,
     scorer: Method,
     state: State,
@@ -242,10 +248,8 @@ def _score(
     clock: dict[str, float],
     name: str,
     on_unreadable: Callable[[Record, str], None] | None = None,
-) -> list[scoring.Scored]:
-    """All records scored, in their own order."""
-    if not records:
-        return []
+) -> Iterator[scoring.Scored]:
+    """All records scored, those of one size after another."""
     batches = pipeline.images(
         records,
         cfg.make_view(config),
@@ -255,9 +259,17 @@ def _score(
     )
     key = jax.random.fold_in(jax.random.key(config.seed), 1)
     scored = scoring.predict(scorer, state, batches, key=key, mesh=cfg.mesh(config), clock=clock)
-    bar = tqdm(scored, total=len(records), desc=f"score {name}", unit="image", mininterval=1.0)
+    return iter(tqdm(scored, total=len(records), desc=f"score {name}", unit="image", mininterval=1.0))
+
+
+def _score(
+    config: ConfigDict, scorer: Method, state: State, records: Sequence[Record], clock: dict[str, float], name: str
+) -> list[scoring.Scored]:
+    """The same in the records' order."""
+    if not records:
+        return []
     order = {record.id: i for i, record in enumerate(records)}
-    return sorted(bar, key=lambda s: order[s.record.id])
+    return sorted(_scored(config, scorer, state, records, clock, name), key=lambda s: order[s.record.id])
 
 
 def _check_fingerprint(trained: Trained, dataset: Dataset) -> None:
@@ -270,8 +282,7 @@ def _check_fingerprint(trained: Trained, dataset: Dataset) -> None:
             logging.warning("%s: and %d more differ from the training run", split, len(lines) - DIFFERENCES)
 
 
-def _write_maps(folder: pathlib.Path, scored: Sequence[scoring.Scored], how: str) -> None:
-    for s in scored if how else ():
-        if s.map is not None:
-            with workdir.replacing((folder / s.record.id).with_suffix(f".{how}")) as temporary:
-                write_map(temporary, s.map, how)
+def _write_map(folder: pathlib.Path, scored: scoring.Scored, how: str) -> None:
+    if how and scored.map is not None:
+        with workdir.replacing((folder / scored.record.id).with_suffix(f".{how}")) as temporary:
+            write_map(temporary, scored.map, how)

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+import weakref
 
 import folders
 import numpy as np
@@ -87,6 +88,28 @@ def test_predict_scores_a_folder_like_the_test(trained, tmp_path):
     assert found == wanted
     assert read_map(tmp_path / "predict/maps/000.npy").shape == (48, 48)
     assert "<table" in (tmp_path / "predict/report/index.html").read_text()
+
+
+def test_predict_holds_the_maps_of_few_images(trained, tmp_path, monkeypatch):
+    _, out = trained
+    shutil.copytree(out / "checkpoints", tmp_path / "checkpoints")
+    (tmp_path / "new").mkdir()
+    for seed in range(run.MAPS + 30):
+        folders.write(tmp_path / "new" / f"{seed:02}.png", folders.stripes(seed, 48, seed % 2 == 0))
+    held, most, predict = [], [], run.scoring.predict
+
+    def watched(*args, **kwargs):
+        for scored in predict(*args, **kwargs):
+            held.append(weakref.ref(scored.map))
+            yield scored
+            most.append(sum(map() is not None for map in held))
+
+    monkeypatch.setattr(run.scoring, "predict", watched)
+    assert execute("predict", job(tmp_path, images=tmp_path / "new")) == 0
+    assert len(most) == run.MAPS + 30 and max(most) <= run.MAPS + 1
+    assert [r["id"] for r in rows(tmp_path / "predict/scores.csv")] == [f"{i:02}.png" for i in range(run.MAPS + 30)]
+    page = (tmp_path / "predict/report/index.html").read_text()
+    assert page.count('aria-label="anomaly map"') == page.count('<article class="case') == 12
 
 
 def test_predict_skips_what_it_cannot_read_and_says_so(trained, tmp_path, caplog):

@@ -79,8 +79,7 @@ def choose_cases(rows: Iterable[Mapping[str, Any]], n: int) -> list[str]:
     highest scores, those nearest to a change of decision, and once the lowest. Images of the fitting splits,
     and images without a finite score, never enter.
     """
-    seen = [r for r in read_rows(rows) if r.split not in FITTING and math.isfinite(r.score)]
-    seen.sort(key=lambda r: (-r.score, r.id))
+    seen = _by_score(rows)
     good, bad, unknown = ([r for r in seen if r.label == label] for label in (0, 1, -1))
     misses = [r for r in reversed(bad) if r.decision is not True] or bad[-1:]
     alarms = [r for r in good if r.decision is not False] or good[:1]
@@ -88,6 +87,23 @@ def choose_cases(rows: Iterable[Mapping[str, Any]], n: int) -> list[str]:
     chosen = _take_turns([good[-1:], unknown[-1:]], n)
     chosen = _take_turns([misses, alarms, found, unknown, _borderline(unknown)], n - len(chosen), chosen)
     return [r.id for r in chosen]
+
+
+def shortlist(rows: Iterable[Mapping[str, Any]], n: int) -> list[str]:
+    """Ids of the unlabelled images that `choose_cases` may choose when there are more rows than these; others never.
+
+    One threshold decided on all of them: those nearest to a change of decision are the lowest of the flagged and the
+    highest of the rest. At most 3 n + 1.
+    """
+    seen = _by_score(rows)
+    flagged = sorted((r for r in seen if r.decision), key=lambda r: (r.score, r.id))
+    others = [r for r in seen if r.decision is False]
+    return list(dict.fromkeys(r.id for r in (*seen[:n], *seen[-1:], *flagged[:n], *others[:n])))
+
+
+def _by_score(rows: Iterable[Mapping[str, Any]]) -> list[Row]:
+    seen = [r for r in read_rows(rows) if r.split not in FITTING and math.isfinite(r.score)]
+    return sorted(seen, key=lambda r: (-r.score, r.id))
 
 
 def _spread(rows: list[Row]) -> list[Row]:

@@ -1,8 +1,10 @@
 """The choice of cases and what became of them."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from adjax.report.cases import choose_cases, outcome, read_rows
+from adjax.report.cases import choose_cases, outcome, read_rows, shortlist
 
 
 def row(name, label, score, decision=None, defect="", split="test"):
@@ -30,6 +32,17 @@ def test_without_labels_the_highest_the_borderline_and_the_lowest():
     assert choose_cases(rows, 5) == ["0", "9", "4", "8", "5"]
     assert choose_cases([row("x", "", "nan"), row("y", "", "1.5", "")], 5) == ["y"]
     assert choose_cases([], 5) == []
+
+
+@given(st.lists(st.integers(0, 9), max_size=40), st.sampled_from([None, 0, 3, 4, 9]), st.integers(1, 5))
+def test_a_shortlist_of_unlabelled_images_loses_no_case(scores, threshold, n):
+    rows = [row(f"{i}", -1, s, None if threshold is None else s > threshold) for i, s in enumerate(scores)]
+    kept = []
+    for one in rows:
+        names = shortlist([*kept, one], n)
+        kept = [r for r in (*kept, one) if r["id"] in names]
+        assert len(kept) <= 3 * n + 1
+    assert choose_cases(kept, n) == choose_cases(rows, n)
 
 
 @pytest.mark.parametrize(
