@@ -20,10 +20,12 @@ _CHANNELS = {  # by Pillow's mode; a palette is expanded to the colours it stand
 
 
 def image_files(folder: Path) -> list[Path]:
-    """The images directly in a folder, sorted by name; hidden files and other types are left out."""
-    return sorted(
-        p for p in folder.iterdir() if p.suffix.lower() in EXTENSIONS and not p.name.startswith(".") and p.is_file()
-    )
+    """The images directly in a folder, sorted by name; hidden files and other types are left out.
+
+    A link to a file that is gone counts as one that cannot be read, lest a part of the images be missing unnoticed.
+    """
+    named = (p for p in folder.iterdir() if p.suffix.lower() in EXTENSIONS and not p.name.startswith("."))
+    return sorted(p for p in named if p.is_file() or not p.exists())
 
 
 def folders(folder: Path) -> list[Path]:

@@ -164,6 +164,13 @@ def _header(root):
     return root
 
 
+@broken(r"003\.png is not a readable image .*No such file")
+def _link_to_nothing(root):
+    good_images(root, 3)
+    (root / "003.png").symlink_to("gone.png")
+    return root
+
+
 @pytest.mark.parametrize("message", BROKEN, ids=[f.__name__ for f in BROKEN.values()])
 def test_bad_folders(tmp_path, message):
     with pytest.raises(UserError, match=message):
