@@ -239,8 +239,9 @@ def make_beside(config: ConfigDict, field: str) -> Callable:
     return partial(textures.beside, field=field, zoom=zoom, **config.data[field])
 
 
-def mesh(config: ConfigDict) -> Mesh:
-    return parallel.mesh_for(config.fit.batch_size, config.score.batch_size)
+def mesh(config: ConfigDict, *, own: bool = False) -> Mesh:
+    """The devices to learn on; `own`: to score on, those of this process."""
+    return parallel.mesh_for(config.fit.batch_size, config.score.batch_size, own=own)
 
 
 def grid(config: ConfigDict) -> tiling.Grid | None:

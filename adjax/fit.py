@@ -57,8 +57,10 @@ def fit(
         k_phase = jax.random.fold_in(k_phases, index)
         fitted = _phase(run, fitted, name, index, step, k_phase)
         began = time.monotonic()
-        state = method.phases[name].finish(fitted.state, jax.random.fold_in(k_phase, info.steps[name]))
-        jax.block_until_ready(state)
+        # What `finish` does is this process's own affair, done alike in all of them.
+        own = parallel.moved(fitted.state, parallel.mesh_for(own=True))
+        state = method.phases[name].finish(own, jax.random.fold_in(k_phase, info.steps[name]))
+        state = jax.block_until_ready(parallel.moved(state, mesh))
         fitted = _spent(fitted._replace(state=state, number=fitted.number + 1), "fit_s", time.monotonic() - began)
         _save(run, fitted, index + 1, 0)
         step = 0

@@ -47,7 +47,7 @@ def cli() -> None:
     jax.config.update("jax_numpy_rank_promotion", "raise")
     parallel.start()
     command = list(sys.argv)
-    app.run(lambda _: main(command))
+    app.run(lambda _: parallel.together(lambda: main(command), FAILED))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Mesh, shardings and multi-host start: the only file that names devices.
 
 One axis, "data": batches are split along it, states are whole on every device. A processor is split into devices, too:
-XLA runs most of a program on one thread.
+XLA runs most of a program on one thread. Processes of a job learn together on the devices of all of them; what is done
+with the result each does for itself, and the first one writes it down.
 """
 
 import collections
@@ -9,27 +10,61 @@ import math
 import os
 import resource
 import sys
-from collections.abc import Iterable, Iterator
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from adjax.types import Batch, UserError
+from adjax.types import Batch, State, UserError
 
 DATA = PartitionSpec("data")
 WHOLE = PartitionSpec()
 CPU_DEVICES = 4  # at most: each holds a whole state
+PATIENCE_S = 7 * 24 * 3600  # of the processes that have nothing left to do
 
 
 def start() -> None:
-    """To be called before any device is used. Joins the processes of a multi-host job, where the launcher describes one
-    (see jax.distributed); else makes a CPU as many devices as it has processors, unless the environment says how many.
+    """To be called before any device is used. Joins the processes of a job, where a launcher tells of several; else
+    makes a CPU as many devices as it has processors, unless the environment says how many.
     """
-    if "JAX_COORDINATOR_ADDRESS" in os.environ:
-        jax.distributed.initialize()
+    if several(os.environ):
+        # At the end all wait for the first one, which scores and reports.
+        jax.distributed.initialize(shutdown_timeout_seconds=PATIENCE_S)
     elif "JAX_NUM_CPU_DEVICES" not in os.environ and "device_count" not in os.environ.get("XLA_FLAGS", ""):
         jax.config.update("jax_num_cpu_devices", min(processors(), CPU_DEVICES))
+
+
+def several(environment: Mapping[str, str]) -> bool:
+    """Whether this is one of several processes: as Slurm's srun, Open MPI's mpirun and TPU hosts say it, and others by
+    the variable of jax itself."""
+    counts = [int(environment.get(name, 1)) for name in ("SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE")]
+    hosts = "," in environment.get("TPU_PROCESS_ADDRESSES", environment.get("TPU_WORKER_HOSTNAMES", ""))
+    return max(counts) > 1 or hosts or "JAX_COORDINATOR_ADDRESS" in environment
+
+
+def leads() -> bool:
+    """Whether this process writes what all of them would write alike."""
+    return jax.process_index() == 0
+
+
+def together(job: Callable[[], int], failed: int) -> int:
+    """The exit code of this process's part of a job; of several that `start` joined, `failed` for an exception, too.
+
+    One that failed ends at once: on its usual way out it would wait for the others, which wait for it.
+    """
+    if not jax.distributed.is_initialized():
+        return job()
+    code = failed
+    try:
+        code = job()
+    except Exception:
+        traceback.print_exc()
+    if code == failed:
+        sys.stderr.flush()
+        os._exit(failed)
+    return code
 
 
 def processors() -> int:
@@ -43,10 +78,11 @@ def mesh(devices=None) -> Mesh:
     return Mesh(np.asarray(devices), ("data",), axis_types=(AxisType.Auto,))
 
 
-def mesh_for(*batch_sizes: int) -> Mesh:
-    """All devices; of a CPU's, which are no more than threads, as many as divide every one of the batch sizes."""
-    devices = jax.devices()
-    if devices[0].platform != "cpu" or jax.process_count() > 1:
+def mesh_for(*batch_sizes: int, own: bool = False) -> Mesh:
+    """All devices, or this process's own; of a CPU's, which are no more than threads, as many as divide every one of
+    the batch sizes."""
+    devices = jax.local_devices() if own else jax.devices()
+    if devices[0].platform != "cpu" or (jax.process_count() > 1 and not own):
         return mesh(devices)
     fits = [n for n in range(1, len(devices) + 1) if not any(size % n for size in batch_sizes)]
     return mesh(devices[: fits[-1]])
@@ -66,7 +102,8 @@ def shard() -> tuple[int, int]:
 
 def put(batch: Batch, grid: Mesh) -> Batch:
     """Host rows to a global batch, split over the devices."""
-    size = next(iter(batch.values())).shape[0] * jax.process_count()
+    processes = {device.process_index for device in grid.devices.flat}
+    size = next(iter(batch.values())).shape[0] * len(processes)
     if size % grid.size:
         raise UserError(
             f"batch_size {size} does not divide among {grid.size} devices; choose a multiple of {grid.size}"
@@ -88,6 +125,15 @@ def ahead(batches: Iterable[Batch], grid: Mesh, number: int = 2) -> Iterator[Bat
 def whole(grid: Mesh) -> NamedSharding:
     """The sharding of a state: a copy on every device."""
     return NamedSharding(grid, WHOLE)
+
+
+def moved(state: State, grid: Mesh) -> State:
+    """A state that is whole on every device, to those of another mesh; as it is in a job of one process, which has
+    all devices at hand."""
+    if jax.process_count() == 1:
+        return state
+    put = lambda leaf: jax.make_array_from_process_local_data(whole(grid), np.asarray(leaf))
+    return jax.tree.map(put, state)
 
 
 def per_image(function, grid: Mesh):

@@ -66,12 +66,14 @@ def train(job: Job) -> int:
         found = checkpoint.newest(store)
         if found:
             _check_same(found[1]["config"], config, store.directory)
-        workdir.write_json(job.workdir / "config.json", config.to_dict())
+        if parallel.leads():
+            workdir.write_json(job.workdir / "config.json", config.to_dict())
         if found and found[1]["done"]:
             logging.info("%s: already trained (checkpoint %d)", store.directory, found[0])
             return 0
         fitted = _fit(job, method, dataset, info, store, meta)
-        done = _decide(config, cfg.make_scorer(config, method), fitted.state, dataset)
+        own = parallel.moved(fitted.state, cfg.mesh(config, own=True))
+        done = _decide(config, cfg.make_scorer(config, method), own, dataset)
         place = {"phase": len(method.phases), "step": 0, "history": fitted.history, "seconds": fitted.seconds}
         checkpoint.save(store, fitted.number + 1, fitted.state, meta | place | done | {"done": True})
         checkpoint.wait(store)
@@ -113,6 +115,8 @@ def _decide(config: ConfigDict, scorer: Method, state: State, dataset: Dataset) 
 def evaluate(job: Job) -> int:
     """Scores the test images, measures, and writes results.json, scores.csv and the report."""
     trained = restore(job.workdir, job.config, job.overrides)
+    if not parallel.leads():
+        return 0
     config = trained.config
     dataset = cfg.make_dataset(config)
     _check_fingerprint(trained, dataset)
@@ -155,6 +159,8 @@ def predict(job: Job) -> int:
     if not job.input:
         raise UserError("--mode=predict needs --input=FOLDER_OR_FILE")
     trained = restore(job.workdir, job.config, job.overrides)
+    if not parallel.leads():
+        return 0
     skipped: list[str] = []
 
     def skip(path: str, reason: str) -> None:
@@ -225,7 +231,7 @@ def _fit(job: Job, method: Method, dataset: Dataset, info: Info, store, meta: di
             batches = cfg.make_beside(config, field)(batches, meta["shape"], **how)
         return batches
 
-    with SummaryWriter(str(job.workdir)) as board:
+    with SummaryWriter(str(job.workdir), write_to_disk=parallel.leads()) as board:
         return fitting.fit(
             method,
             example(meta["shape"]),
@@ -258,7 +264,7 @@ def _scored(
         on_unreadable=on_unreadable,
     )
     key = jax.random.fold_in(jax.random.key(config.seed), 1)
-    scored = scoring.predict(scorer, state, batches, key=key, mesh=cfg.mesh(config), clock=clock)
+    scored = scoring.predict(scorer, state, batches, key=key, mesh=cfg.mesh(config, own=True), clock=clock)
     return iter(tqdm(scored, total=len(records), desc=f"score {name}", unit="image", mininterval=1.0))
 
 

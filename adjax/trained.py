@@ -49,7 +49,7 @@ def _read(store, config: ConfigDict | None, overrides: Mapping[str, Any]) -> Tra
     info = Info(meta["counts"], cfg.steps(saved, meta["counts"]), saved.fit.batch_size)
     method = cfg.make_method(saved, info, restored=True)
     like = jax.eval_shape(lambda key: method.init(key, example(meta["shape"]), info), jax.random.key(0))
-    state = checkpoint.restore(store, number, like, parallel.whole(cfg.mesh(saved)), optimiser=False)
+    state = checkpoint.restore(store, number, like, parallel.whole(cfg.mesh(saved, own=True)), optimiser=False)
     thresholds = {k: t and Threshold(**t) for k, t in meta["thresholds"].items()}
     return Trained(saved, state, cfg.make_scorer(saved, method), thresholds, meta)
 

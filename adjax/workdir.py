@@ -14,6 +14,7 @@ import sys
 
 import absl.logging
 
+from adjax import parallel
 from adjax.types import UserError
 
 SCORES = ("id", "path", "split", "label", "defect", "score", "threshold", "decision")
@@ -52,16 +53,18 @@ def write_scores(path: pathlib.Path, rows: list[dict]) -> None:
 
 @contextlib.contextmanager
 def log_to(workdir: pathlib.Path):
-    """INFO and above to log.txt, appended, and to the terminal, while the context lasts."""
+    """INFO and above to log.txt, appended, and to the terminal, while the context lasts. Of several processes the
+    first one does so; the others' warnings go to the terminal."""
     workdir.mkdir(parents=True, exist_ok=True)
     # Orbax warns of its own defaults through absl, jax of accelerators that are not there.
     logging.getLogger("absl").setLevel(logging.ERROR)
     logging.getLogger("jax").setLevel(logging.WARNING)
     root = logging.getLogger()
-    root.setLevel(logging.INFO)
+    first = parallel.leads()
+    root.setLevel(logging.INFO if first else logging.WARNING)
     root.removeHandler(absl.logging.get_absl_handler())  # it would say everything twice
     lines = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S")
-    handlers = (_File(workdir / "log.txt"), logging.StreamHandler(sys.stderr))
+    handlers = ([_File(workdir / "log.txt")] if first else []) + [logging.StreamHandler(sys.stderr)]
     for handler in handlers:
         handler.setFormatter(lines)
         root.addHandler(handler)

@@ -30,6 +30,21 @@ def test_an_accelerator_takes_all_its_devices_or_says_why_not(monkeypatch):
     assert parallel.mesh_for(3).size == jax.device_count()
 
 
+@pytest.mark.parametrize(
+    ("environment", "several"),
+    [
+        ({}, False),
+        ({"SLURM_STEP_NUM_TASKS": "1", "OMPI_COMM_WORLD_SIZE": "1", "TPU_WORKER_HOSTNAMES": "localhost"}, False),
+        ({"SLURM_STEP_NUM_TASKS": "2"}, True),
+        ({"OMPI_COMM_WORLD_SIZE": "8"}, True),
+        ({"TPU_WORKER_HOSTNAMES": "t0,t1"}, True),
+        ({"JAX_COORDINATOR_ADDRESS": "host:1234"}, True),
+    ],
+)
+def test_launchers_tell_of_several_processes(environment, several):
+    assert parallel.several(environment) == several
+
+
 @pytest.mark.parametrize(("name", "value", "devices"), [("JAX_NUM_CPU_DEVICES", "3", 3), ("", "", None)])
 def test_every_processor_is_a_device_unless_the_environment_says_how_many(name, value, devices):
     kept = {k: v for k, v in os.environ.items() if k not in ("JAX_NUM_CPU_DEVICES", "XLA_FLAGS")}

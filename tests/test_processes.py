@@ -1,0 +1,80 @@
+"""Several processes of one job, as a launcher starts them: they learn what one process learns, and end together."""
+
+import csv
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+
+import folders
+import numpy as np
+import pytest
+
+from adjax.main import FAILED
+
+REPO = pathlib.Path(__file__).parent.parent
+LIMIT_S = 240
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    return folders.make(tmp_path_factory.mktemp("images"))
+
+
+def start(out, images, number: int = 0, of: int = 1, port: int = 0) -> subprocess.Popen:
+    """One of the processes, with the variables that Slurm's srun sets. All have two devices together."""
+    environment = os.environ | {"JAX_NUM_CPU_DEVICES": str(2 // of), "PYTHONPATH": str(REPO)}
+    environment |= {"JAX_COMPILATION_CACHE_DIR": str(REPO / ".cache/xla")}
+    environment |= {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    if of > 1:
+        environment |= {"JAX_COORDINATOR_ADDRESS": f"localhost:{port}", "SLURM_JOB_ID": "1", "SLURM_LOCALID": "0"}
+        environment |= {"SLURM_STEP_NODELIST": "localhost", "SLURM_STEP_NUM_TASKS": str(of), "SLURM_NTASKS": str(of)}
+        environment |= {"SLURM_STEP_NUM_NODES": "1", "SLURM_PROCID": str(number)}
+    command = [sys.executable, "-m", "adjax.main", f"--workdir={out}", "--config=configs/ae_kde.py:test"]
+    command += [f"--config.data.root={images}", "--config.fit.steps.train=6"]
+    return subprocess.Popen(command, cwd=REPO, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def ended(*processes: subprocess.Popen) -> list[int]:
+    try:
+        said = [process.communicate(timeout=LIMIT_S)[1] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    print(*said, sep="\n")
+    return [process.returncode for process in processes]
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("localhost", 0))
+        return found.getsockname()[1]
+
+
+def scores(out) -> dict[str, float]:
+    rows = csv.DictReader((out / "scores.csv").read_text().splitlines())
+    return {row["id"]: float(row["score"]) for row in rows}
+
+
+@pytest.mark.budget(LIMIT_S)
+def test_two_processes_learn_what_one_learns(images, tmp_path):
+    port = free_port()
+    assert ended(*(start(tmp_path / "two", images, number, 2, port) for number in range(2))) == [0, 0]
+    assert ended(start(tmp_path / "one", images)) == [0]
+    one, two = scores(tmp_path / "one"), scores(tmp_path / "two")
+    assert one.keys() == two.keys()
+    np.testing.assert_allclose(list(two.values()), list(one.values()), rtol=1e-5)
+    left_one, left_two = (sorted(p.name.split(".")[0] for p in (tmp_path / name).iterdir()) for name in ("one", "two"))
+    assert left_one == left_two
+    said_one, said_two = (len((tmp_path / name / "log.txt").read_text().splitlines()) for name in ("one", "two"))
+    assert said_one == said_two
+
+
+@pytest.mark.slow
+@pytest.mark.budget(LIMIT_S)
+def test_a_process_that_fails_ends_the_others(images, tmp_path):
+    """The first one waits for half a minute until it gives the other up."""
+    port = free_port()
+    processes = (start(tmp_path, (images, "nowhere")[number], number, 2, port) for number in range(2))
+    assert ended(*processes) == [FAILED, FAILED]
