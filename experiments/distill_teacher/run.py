@@ -65,12 +65,11 @@ def distil(args: argparse.Namespace) -> dict[str, list]:
     settings = {n: str(v) for n, v in vars(args).items() if n not in ("root", "out", "workdir", "steps")}
 
     def feed(phase: str, first: int):
-        rows = args.batch
-        blank = itertools.repeat({"_mask": np.ones(rows, bool)})
+        shard = parallel.shard()
+        blank = itertools.repeat({"_mask": np.ones(args.batch // shard[1], bool)})
         seed = args.seed + 7919 * list(steps).index(phase)
-        found = textures.beside(
-            blank, shape, source=args.source, root=args.root, batch_size=rows, seed=seed, start=first
-        )
+        how = {"batch_size": args.batch, "seed": seed, "start": first, "shard": shard}
+        found = textures.beside(blank, shape, source=args.source, root=args.root, **how)
         return ({"image": batch["texture"], "_mask": batch["_mask"]} for batch in found)
 
     with checkpoint.open_store(args.workdir.absolute() / "checkpoints") as store:
@@ -86,8 +85,9 @@ def distil(args: argparse.Namespace) -> dict[str, list]:
             every=Every(log=min(20, args.steps), save=500),
         )
         checkpoint.wait(store)
-    with workdir.replacing(args.out) as temporary, temporary.open("wb") as file:
-        np.savez(file, **to_published(jax.device_get({"params": fitted.state.student.params}), RULES))
+    if parallel.leads():
+        with workdir.replacing(args.out) as temporary, temporary.open("wb") as file:
+            np.savez(file, **to_published(jax.device_get({"params": fitted.state.student.params}), RULES))
     return fitted.history
 
 
@@ -97,6 +97,8 @@ def main() -> None:
     parallel.start()
     args = flags()
     history = distil(args)
+    if not parallel.leads():
+        return
     said = {name: value for name, value in vars(args).items() if name not in ("root", "out", "workdir")}
     result = {"flags": said, "versions": outcome.versions(), "history": history}
     (args.workdir / "results.json").write_text(json.dumps(result, indent=1) + "\n")
