@@ -255,16 +255,17 @@ def _scored(
     name: str,
     on_unreadable: Callable[[Record, str], None] | None = None,
 ) -> Iterator[scoring.Scored]:
-    """All records scored, those of one size after another."""
+    """All records scored, those of one size after another, in batches that the devices can share."""
+    mesh = cfg.mesh(config, own=True)
     batches = pipeline.images(
         records,
         cfg.make_view(config),
-        batch_size=config.score.batch_size,
+        batch_size=-(-config.score.batch_size // mesh.size) * mesh.size,
         grid=cfg.grid(config),
         on_unreadable=on_unreadable,
     )
     key = jax.random.fold_in(jax.random.key(config.seed), 1)
-    scored = scoring.predict(scorer, state, batches, key=key, mesh=cfg.mesh(config, own=True), clock=clock)
+    scored = scoring.predict(scorer, state, batches, key=key, mesh=mesh, clock=clock)
     return iter(tqdm(scored, total=len(records), desc=f"score {name}", unit="image", mininterval=1.0))
 
 

@@ -14,7 +14,7 @@ import folders
 import numpy as np
 import pytest
 
-from adjax import run
+from adjax import parallel, run
 from adjax.config import base, finish
 from adjax.main import FAILED, UNREADABLE, execute
 from adjax.report.maps import read_map
@@ -77,6 +77,15 @@ def test_eval_from_the_checkpoint_alone_gives_the_same_digits(trained, tmp_path)
     again, first = (json.loads((p / "results.json").read_text()) for p in (tmp_path, out))
     for name in ("metrics", "per_defect", "baselines", "threshold"):
         assert again[name] == first[name]
+
+
+def test_accelerators_share_batches_of_any_size(trained, tmp_path, monkeypatch):
+    """All of them score, where a CPU would use as many devices as divide the batch."""
+    _, out = trained
+    shutil.copytree(out / "checkpoints", tmp_path / "checkpoints")
+    monkeypatch.setattr(parallel, "mesh_for", lambda *sizes, own: parallel.mesh())
+    assert execute("eval", job(tmp_path, overrides={"score.batch_size": 3})) == 0
+    assert (tmp_path / "scores.csv").read_bytes() == (out / "scores.csv").read_bytes()
 
 
 def test_predict_scores_a_folder_like_the_test(trained, tmp_path):
