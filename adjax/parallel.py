@@ -106,7 +106,8 @@ def put(batch: Batch, grid: Mesh) -> Batch:
     size = next(iter(batch.values())).shape[0] * len(processes)
     if size % grid.size:
         raise UserError(
-            f"batch_size {size} does not divide among {grid.size} devices; choose a multiple of {grid.size}"
+            f"batch_size {size} does not divide among {grid.size} devices; choose a multiple of {grid.size}, or hide "
+            "devices, as by CUDA_VISIBLE_DEVICES=0"
         )
     sharding = NamedSharding(grid, DATA)
     return {name: jax.make_array_from_process_local_data(sharding, rows) for name, rows in batch.items()}

@@ -138,7 +138,7 @@ def test_a_checkpoint_of_another_method_is_refused(tmp_path):
 
 
 def test_a_batch_that_the_devices_cannot_share_is_explained():
-    with pytest.raises(UserError, match="batch_size 3 .* 2 devices"):
+    with pytest.raises(UserError, match="batch_size 3 .* 2 devices.*CUDA_VISIBLE_DEVICES"):
         parallel.put({"image": np.zeros((3, 1))}, parallel.mesh())
 
 
