@@ -139,7 +139,8 @@ def _claim(root: Path, manifest: dict[str, Any]) -> None:
     """Makes the folder this data set's, or finds that it is."""
     file = root / "manifest.json"
     if not file.exists():
-        if root.exists() and any(root.iterdir()):
+        beginning = f".{file.name}."  # what another process that begins with the same set writes it as
+        if root.exists() and any(not path.name.startswith(beginning) for path in root.iterdir()):
             raise UserError(f"{root} holds other files and no manifest.json; name an empty folder")
         root.mkdir(parents=True, exist_ok=True)
         _write(file, json.dumps(manifest, indent=1).encode())

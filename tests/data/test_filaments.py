@@ -144,6 +144,12 @@ def test_default_folder_is_in_the_cache(monkeypatch, tmp_path):
     assert root.is_relative_to(tmp_path / "filaments") and len(list((root / "train" / "good").iterdir())) == 1
 
 
+def test_two_may_begin_with_the_same_set(tmp_path):
+    (tmp_path / ".manifest.json.4711").write_text("{")  # as far as the other one has come
+    empty = {"n_train": 0, "n_test_good": 0, "n_test_defect": 0}
+    assert filaments.generate(tmp_path, **TINY | empty) == tmp_path
+
+
 def test_command_line(root, capsys):
     filaments.main(
         [
