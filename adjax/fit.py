@@ -1,4 +1,4 @@
-"""THE loop: phases in order, logging, progress, checkpoints, stop on a loss that is not finite.
+"""THE loop: phases in order, logging, progress, checkpoints, stop on a loss that is not finite or when told to end.
 
 The host loops over one compiled update per phase (gradients inside scan are slow on the CPU). Everything random comes
 from the key by phase and step, and every batch from its number, so a run that resumes does what it would have done.
@@ -49,21 +49,24 @@ def fit(
 ) -> Fitted:
     """Runs all phases, from the newest checkpoint in `store` if there is one. `write` gets the logged scalars."""
     k_init, k_phases = jax.random.split(key)
-    run = _Run(method, feed, info, mesh, store, dict(meta), every, write)
-    fitted, phase, step = _begin(run, example, k_init)
-    for index, name in enumerate(method.phases):
-        if index < phase:
-            continue
-        k_phase = jax.random.fold_in(k_phases, index)
-        fitted = _phase(run, fitted, name, index, step, k_phase)
-        began = time.monotonic()
-        # What `finish` does is this process's own affair, done alike in all of them.
-        own = parallel.moved(fitted.state, parallel.mesh_for(own=True))
-        state = method.phases[name].finish(own, jax.random.fold_in(k_phase, info.steps[name]))
-        state = jax.block_until_ready(parallel.moved(state, mesh))
-        fitted = _spent(fitted._replace(state=state, number=fitted.number + 1), "fit_s", time.monotonic() - began)
-        _save(run, fitted, index + 1, 0)
-        step = 0
+    with parallel.told_to_end() as told:
+        run = _Run(method, feed, info, mesh, store, dict(meta), every, write, told)
+        fitted, phase, step = _begin(run, example, k_init)
+        for index, name in enumerate(method.phases):
+            if index < phase:
+                continue
+            k_phase = jax.random.fold_in(k_phases, index)
+            fitted = _phase(run, fitted, name, index, step, k_phase)
+            began = time.monotonic()
+            # What `finish` does is this process's own affair, done alike in all of them.
+            own = parallel.moved(fitted.state, parallel.mesh_for(own=True))
+            state = method.phases[name].finish(own, jax.random.fold_in(k_phase, info.steps[name]))
+            state = jax.block_until_ready(parallel.moved(state, mesh))
+            fitted = _spent(fitted._replace(state=state, number=fitted.number + 1), "fit_s", time.monotonic() - began)
+            _save(run, fitted, index + 1, 0)
+            if told(fitted.number):
+                _end(run, fitted)
+            step = 0
     return fitted
 
 
@@ -78,6 +81,7 @@ class _Run(NamedTuple):
     meta: dict
     every: Every
     write: Callable
+    told: Callable[[int], bool]
 
 
 def _begin(run: _Run, example: Batch, key: Key) -> tuple[Fitted, int, int]:
@@ -127,16 +131,30 @@ def _phase(run: _Run, fitted: Fitted, name: str, index: int, first: int, key: Ke
         fitted = fitted._replace(state=state, number=fitted.number + 1)
         done = step + 1
         bar.update()
+        ending = done < steps and run.told(fitted.number)
         saving = bool(every.save) and done % every.save == 0 and done < steps
-        if saving or done % every.log == 0 or done == steps:
+        logging_ = saving or done % every.log == 0 or done == steps
+        if ending or logging_:
             values = _finite({k: float(v) for k, v in scalars.items()}, name, step, run.store)
+        if logging_:
             fitted = _log(run, fitted, _offset(run, index) + done, values, waited / (time.monotonic() - began))
             bar.set_postfix({k: f"{v:.4g}" for k, v in values.items() if k == "loss/total"})
-        if saving:
+        if ending or saving:
             _save(run, _timed(fitted, began, waited), index, done)
+        if ending:
+            bar.close()
+            _end(run, fitted)
     bar.close()
     jax.block_until_ready(state)
     return _timed(fitted, began, waited)
+
+
+def _end(run: _Run, fitted: Fitted) -> None:
+    checkpoint.wait(run.store)
+    raise UserError(
+        f"told to end, by SIGTERM: {run.store.directory} holds checkpoint {fitted.number}, from which the same command "
+        "goes on"
+    )
 
 
 def _idle(scalars: Mapping[str, jax.Array], seconds: float) -> float:

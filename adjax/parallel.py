@@ -6,15 +6,19 @@ with the result each does for itself, and the first one writes it down.
 """
 
 import collections
+import contextlib
 import math
 import os
 import resource
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from adjax.types import Batch, State, UserError
@@ -23,6 +27,7 @@ DATA = PartitionSpec("data")
 WHOLE = PartitionSpec()
 CPU_DEVICES = 4  # at most: each holds a whole state
 PATIENCE_S = 7 * 24 * 3600  # of the processes that have nothing left to do
+MOMENT_S = 10
 
 
 def start() -> None:
@@ -52,7 +57,8 @@ def leads() -> bool:
 def together(job: Callable[[], int], failed: int) -> int:
     """The exit code of this process's part of a job; of several that `start` joined, `failed` for an exception, too.
 
-    One that failed ends at once: on its usual way out it would wait for the others, which wait for it.
+    One that failed waits a moment for the others to fail alike, then ends: on its usual way out it would wait for them,
+    and they for it.
     """
     if not jax.distributed.is_initialized():
         return job()
@@ -62,9 +68,27 @@ def together(job: Callable[[], int], failed: int) -> int:
     except Exception:
         traceback.print_exc()
     if code == failed:
+        leave = threading.Thread(target=jax.distributed.shutdown, daemon=True)
+        leave.start()
+        leave.join(MOMENT_S)
         sys.stderr.flush()
         os._exit(failed)
     return code
+
+
+@contextlib.contextmanager
+def told_to_end() -> Iterator[Callable[[int], bool]]:
+    """While it lasts SIGTERM, by which clusters say that they will take a machine away, ends nothing by itself: it
+    makes true what is to be asked after every step, by its number. Of several processes one that is told so is enough,
+    and all get to know at the same step."""
+    told = threading.Event()
+    here = threading.current_thread() is threading.main_thread() and not jax.distributed.is_initialized()
+    before = signal.signal(signal.SIGTERM, lambda *_: told.set()) if here else None
+    try:
+        yield lambda step: told.is_set() or multihost_utils.reached_preemption_sync_point(step)
+    finally:
+        if here:
+            signal.signal(signal.SIGTERM, before)
 
 
 def processors() -> int:

@@ -3,6 +3,8 @@
 Axes: b batch, d features.
 """
 
+import os
+import signal
 import time
 from typing import Any, NamedTuple
 
@@ -70,7 +72,7 @@ def feed(stop_at=(None, None), wrong=None):
     return batches
 
 
-def train(folder, batches, *, devices=1, every=Every(log=2, save=3)):
+def train(folder, batches, *, devices=1, every=Every(log=2, save=3), write=lambda step, scalars: None):
     method = toy()
     example = {"image": jnp.zeros((8, 5)), "_mask": jnp.ones(8, bool)}
     with checkpoint.open_store(folder) as store:
@@ -84,6 +86,7 @@ def train(folder, batches, *, devices=1, every=Every(log=2, save=3)):
             store=store,
             meta={"method": "toy"},
             every=every,
+            write=write,
         )
         checkpoint.wait(store)
         return fitted, store.latest_step()
@@ -113,6 +116,21 @@ def test_a_resumed_run_ends_with_the_same_bits(tmp_path, whole, stop):
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path, feed(stop_at=stop))
     fitted, _ = train(tmp_path, feed())
+    for a, b in zip(leaves(fitted), leaves(whole[0]), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert fitted.history == whole[0].history
+
+
+@pytest.mark.parametrize(("told", "saved"), [(2, 3), (3, 4), (6, 8), (7, 8), (9, 11), (11, 13)])
+def test_a_run_that_is_told_to_end_saves_and_goes_on_later(tmp_path, whole, told, saved):
+    """It hears so when the scalars of a step are written, and ends after the next, or with the phase."""
+    before = signal.getsignal(signal.SIGTERM)
+    tell = lambda step, scalars: step == told and os.kill(os.getpid(), signal.SIGTERM)
+    with pytest.raises(UserError, match=f"told to end, by SIGTERM: .* holds checkpoint {saved},"):
+        train(tmp_path, feed(), write=tell)
+    assert signal.getsignal(signal.SIGTERM) is before
+    fitted, last = train(tmp_path, feed())
+    assert last == whole[1]
     for a, b in zip(leaves(fitted), leaves(whole[0]), strict=True):
         np.testing.assert_array_equal(a, b)
     assert fitted.history == whole[0].history

@@ -3,9 +3,11 @@
 import csv
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 import sys
+import time
 
 import folders
 import numpy as np
@@ -34,7 +36,7 @@ def images(tmp_path_factory):
     return folders.make(tmp_path_factory.mktemp("images"))
 
 
-def start(out, images, number: int, port: int) -> subprocess.Popen:
+def start(out, images, number: int, port: int, steps: int = 6) -> subprocess.Popen:
     """One of two processes with a device each, and with the variables that Slurm's srun sets."""
     environment = os.environ | {"JAX_NUM_CPU_DEVICES": "1", "PYTHONPATH": str(REPO)}
     environment |= {"JAX_COMPILATION_CACHE_DIR": str(REPO / ".cache/xla")}
@@ -43,7 +45,7 @@ def start(out, images, number: int, port: int) -> subprocess.Popen:
     environment |= {"SLURM_STEP_NODELIST": "localhost", "SLURM_STEP_NUM_TASKS": "2", "SLURM_NTASKS": "2"}
     environment |= {"SLURM_PROCID": str(number), "SLURM_LOCALID": "0"}
     command = [sys.executable, "-m", "adjax.main", f"--workdir={out}", "--config=configs/ae_kde.py:test"]
-    command += [f"--config.data.root={images}", "--config.fit.steps.train=6", "--config.baselines=()"]
+    command += [f"--config.data.root={images}", f"--config.fit.steps.train={steps}", "--config.baselines=()"]
     return subprocess.Popen(command, cwd=REPO, env=environment, stderr=subprocess.PIPE, text=True)
 
 
@@ -91,3 +93,18 @@ def test_a_process_that_fails_ends_the_others(images, tmp_path):
     port = free_port()
     processes = (start(tmp_path, (images, "nowhere")[number], number, port) for number in range(2))
     assert ended(*processes) == [FAILED, FAILED]
+
+
+@pytest.mark.slow
+@pytest.mark.budget(LIMIT_S)
+def test_one_that_is_told_to_end_ends_all_with_a_checkpoint(images, tmp_path):
+    port, deadline = free_port(), time.monotonic() + LIMIT_S
+    processes = [start(tmp_path, images, number, port, steps=10**6) for number in range(2)]
+    while not (tmp_path / "config.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    processes[1].send_signal(signal.SIGTERM)
+    assert ended(*processes) == [FAILED, FAILED]
+    (saved,) = (int(path.name) for path in (tmp_path / "checkpoints").iterdir())
+    assert saved > 0
+    said = (tmp_path / "log.txt").read_text()
+    assert f"told to end, by SIGTERM: {tmp_path}/checkpoints holds checkpoint {saved}" in said
