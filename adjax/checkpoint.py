@@ -10,6 +10,7 @@ import logging
 import pathlib
 import sys
 import threading
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -139,6 +140,7 @@ def _mute_late_writes() -> None:
 def _quiet_what_is_left() -> None:
     """The other writes fail too: the message should come after their last traceback."""
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # what failed says so whenever it is collected
+    warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)  # and what had not begun
     for thread in threading.enumerate():
         if type(thread).__module__.startswith("orbax."):
             threading.Thread.join(thread, timeout=10)  # Orbax's own join raises what failed in the thread

@@ -2,8 +2,10 @@
 
 import asyncio
 import errno
+import gc
 import sys
 import threading
+import warnings
 from typing import Any, NamedTuple
 
 import jax
@@ -130,6 +132,20 @@ def test_what_else_fails_does_not_take_the_messages_place(store, monkeypatch):
     with pytest.raises(UserError, match="No space left"):
         checkpoint.save(store, 1, {"x": jnp.zeros(2)}, {})
     assert not other.is_alive()
+
+
+def test_writes_that_had_not_begun_are_quiet(store, monkeypatch):
+    async def write():
+        pass
+
+    monkeypatch.setattr(store, "save", full)
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        with pytest.raises(UserError, match="No space left"):
+            checkpoint.save(store, 1, {"x": jnp.zeros(2)}, {})
+        write()
+        gc.collect()
+    assert heard == []
 
 
 def test_writes_that_end_after_anothers_failure_are_quiet(tmp_path, monkeypatch):
