@@ -192,6 +192,12 @@ def make_threshold(spec: str, scores: list) -> Threshold | None:
         raise UserError(f"threshold '{spec}': '{value}' is not a number") from error
 
 
+def check_thresholds(config: ConfigDict, images: int) -> None:
+    """Raises UserError, before anything is learned, for thresholds that so many validation images cannot give."""
+    make_threshold(config.threshold.image, [0.0] * images)
+    make_threshold(config.threshold.pixel, [np.zeros((2, 2))] * images)
+
+
 def _own_rule(config: ConfigDict) -> str:
     """What a method pools its own map by; a tile's score counts only under rule "tile", as the map's maximum."""
     return "max" if config.score.rule == "tile" else config.score.rule

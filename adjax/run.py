@@ -56,6 +56,7 @@ def train(job: Job) -> int:
     method = cfg.make_method(config, info)
     if set(info.steps) != set(method.phases):
         raise UserError(f"config.fit.steps names the phases {sorted(info.steps)}, the method has {list(method.phases)}")
+    cfg.check_thresholds(config, len(dataset.splits["validation"]))
     meta = {
         "method": config.method.name,
         "config": config.to_dict(),
@@ -65,7 +66,7 @@ def train(job: Job) -> int:
     with checkpoint.open_store(job.workdir / "checkpoints") as store:
         found = checkpoint.newest(store)
         if found:
-            _check_same(found[1]["config"], config, store.directory)
+            _check_same(found[1]["config"], config, store.directory, decided=found[1]["done"])
         if parallel.leads():
             workdir.write_json(job.workdir / "config.json", config.to_dict())
         if found and found[1]["done"]:
@@ -80,10 +81,12 @@ def train(job: Job) -> int:
     return 0
 
 
-def _check_same(saved: dict, config: ConfigDict, folder) -> None:
-    """A run goes on as it began: only where the data lie and what is written beside it may change."""
+def _check_same(saved: dict, config: ConfigDict, folder, *, decided: bool) -> None:
+    """A run goes on as it began: only where the data lie, what is written beside it, how much is scored at once, and
+    thresholds that are not `decided` yet may change."""
     free = {"data.root", "data.texture.root", "data.penalty.root", "data.cache_mb", "data.cache_dir"}
-    free |= {"maps", "baselines", "fit.log_every"}
+    free |= {"maps", "baselines", "fit.log_every", "score.batch_size", "score.chunk"}
+    free |= set() if decided else {"threshold.image", "threshold.pixel"}
     old, new = _flat(saved), _flat(json.loads(json.dumps(config.to_dict())))
     changed = sorted(k for k in old.keys() | new.keys() if k not in free and old.get(k) != new.get(k))
     if changed:

@@ -18,6 +18,8 @@ from adjax import parallel, run
 from adjax.config import base, finish
 from adjax.main import FAILED, UNREADABLE, execute
 from adjax.report.maps import read_map
+from adjax.trained import restore
+from adjax.types import UserError
 
 REPO = pathlib.Path(__file__).parent.parent
 COMPILED = REPO / ".cache/xla"
@@ -263,8 +265,25 @@ def test_no_training_yet(tmp_path, caplog):
 
 def test_too_few_good_images_for_the_guarantee(images, tmp_path, caplog):
     config = settings(images).unlock()
-    config.threshold.image = "conformal:0.01"
-    fails(caplog, "train", job(tmp_path / "out", config), "99")
+    for name in ("image", "pixel"):
+        config.threshold.update(image="max", pixel="max")
+        config.threshold[name] = "conformal:0.01"
+        fails(caplog, "train", job(tmp_path / "out", config), "99")
+    assert not (tmp_path / "out/checkpoints").exists()  # it says so before it learns
+
+
+def test_thresholds_may_change_until_they_are_decided(images, tmp_path, monkeypatch, caplog):
+    config = settings(images).unlock()
+    config.update(maps="", baselines=())
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "_decide", lambda *_: (_ for _ in ()).throw(UserError("not enough memory")))
+        fails(caplog, "train", job(tmp_path, config), "not enough memory")
+    config.threshold.update(image="quantile:0.5", pixel="")
+    config.score.update(batch_size=1, chunk=2)
+    assert execute("train", job(tmp_path, config)) == 0
+    assert restore(tmp_path, None, {}).thresholds["image"].kind == "quantile"
+    config.threshold.image = "max"
+    fails(caplog, "train", job(tmp_path, config), "threshold.image was 'quantile:0.5' and is 'max'")
 
 
 def command(*arguments, blocks="unlimited"):
