@@ -13,12 +13,13 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
-from adjax import data, optim, parallel, threshold, tiling, transforms
+from adjax import data, optim, parallel, pooling, threshold, tiling, transforms
 from adjax.backbones import RANDOM, cheapest
 from adjax.data import options as dataset_options
 from adjax.data import textures
 from adjax.data.view import View
 from adjax.methods import factory
+from adjax.report.maps import check_format
 from adjax.threshold import THRESHOLDS, Threshold
 from adjax.types import Dataset, Info, Method, Record, UserError
 
@@ -166,6 +167,7 @@ def make_scorer(config: ConfigDict, method: Method) -> Method:
     What was not trained on tiles (filters) sees whole images: the map is the same, without the overlaps' cost.
     """
     data, score = config.data, config.score
+    pooling.check(score.rule)
     if score.projected.steps and method.phases:
         method = transforms.projected(method, rule=_own_rule(config), **score.projected)
     if data.tile and method.phases:
@@ -192,10 +194,13 @@ def make_threshold(spec: str, scores: list) -> Threshold | None:
         raise UserError(f"threshold '{spec}': '{value}' is not a number") from error
 
 
-def check_thresholds(config: ConfigDict, images: int) -> None:
-    """Raises UserError, before anything is learned, for thresholds that so many validation images cannot give."""
+def check_end(config: ConfigDict, images: int) -> None:
+    """Raises UserError, before anything is learned, for what would end a run afterwards: thresholds that so many
+    validation images cannot give, unknown baselines and formats."""
     make_threshold(config.threshold.image, [0.0] * images)
     make_threshold(config.threshold.pixel, [np.zeros((2, 2))] * images)
+    make_baselines(config)
+    check_format(config.maps)
 
 
 def _own_rule(config: ConfigDict) -> str:

@@ -15,6 +15,12 @@ from adjax.types import Batch, UserError
 RULES = "max, mean, top:FRACTION, tile"
 
 
+def check(rule: str) -> None:
+    """Raises UserError for an unknown rule."""
+    if rule not in ("max", "mean", "tile"):
+        fraction(rule)
+
+
 def fraction(rule: str) -> float:
     """F of "top:F"."""
     try:

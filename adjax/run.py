@@ -56,7 +56,8 @@ def train(job: Job) -> int:
     method = cfg.make_method(config, info)
     if set(info.steps) != set(method.phases):
         raise UserError(f"config.fit.steps names the phases {sorted(info.steps)}, the method has {list(method.phases)}")
-    cfg.check_thresholds(config, len(dataset.splits["validation"]))
+    scorer = cfg.make_scorer(config, method)
+    cfg.check_end(config, len(dataset.splits["validation"]))
     meta = {
         "method": config.method.name,
         "config": config.to_dict(),
@@ -74,7 +75,7 @@ def train(job: Job) -> int:
             return 0
         fitted = _fit(job, method, dataset, info, store, meta)
         own = parallel.moved(fitted.state, cfg.mesh(config, own=True))
-        done = _decide(config, cfg.make_scorer(config, method), own, dataset)
+        done = _decide(config, scorer, own, dataset)
         place = {"phase": len(method.phases), "step": 0, "history": fitted.history, "seconds": fitted.seconds}
         checkpoint.save(store, fitted.number + 1, fitted.state, meta | place | done | {"done": True})
         checkpoint.wait(store)

@@ -263,13 +263,22 @@ def test_no_training_yet(tmp_path, caplog):
     fails(caplog, "eval", job(tmp_path), "no finished training", "--mode=train")
 
 
-def test_too_few_good_images_for_the_guarantee(images, tmp_path, caplog):
+@pytest.mark.parametrize(
+    ("key", "value", "word"),
+    [
+        ("threshold.image", "conformal:0.01", "99"),
+        ("threshold.pixel", "conformal:0.01", "99"),
+        ("score.rule", "top:2", "top:2"),
+        ("data.stride", 64, "stride 64"),
+        ("baselines", ("median",), "median"),
+        ("maps", "jpg", "jpg"),
+    ],
+)
+def test_what_would_end_a_run_afterwards_is_said_before_it_learns(images, tmp_path, caplog, key, value, word):
     config = settings(images).unlock()
-    for name in ("image", "pixel"):
-        config.threshold.update(image="max", pixel="max")
-        config.threshold[name] = "conformal:0.01"
-        fails(caplog, "train", job(tmp_path / "out", config), "99")
-    assert not (tmp_path / "out/checkpoints").exists()  # it says so before it learns
+    config.update_from_flattened_dict({key: value})
+    fails(caplog, "train_eval", job(tmp_path / "out", config), word)
+    assert not (tmp_path / "out/checkpoints").exists()
 
 
 def test_thresholds_may_change_until_they_are_decided(images, tmp_path, monkeypatch, caplog):

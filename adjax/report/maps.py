@@ -15,6 +15,12 @@ FORMATS = ("npy", "png")
 LEVELS = 65535
 
 
+def check_format(how: str) -> None:
+    """Raises UserError for what is neither one of FORMATS nor "", which stands for no maps."""
+    if how not in ("", *FORMATS):
+        raise UserError(f"unknown map format {how!r}; choose from {', '.join(FORMATS)}")
+
+
 def write_map(path: str | pathlib.Path, map: Float[np.ndarray, "h w"], how: str) -> None:
     """Writes one map; `how` is "npy" (float32, exact) or "png" (16-bit grey).
 
@@ -25,8 +31,7 @@ def write_map(path: str | pathlib.Path, map: Float[np.ndarray, "h w"], how: str)
     2-D and finite.
     """
     path = pathlib.Path(path)
-    if how not in FORMATS:
-        raise UserError(f"unknown map format {how!r}; choose from {', '.join(FORMATS)}")
+    check_format(how)
     if path.suffix != f".{how}":
         raise ValueError(f"{path}: a map written as {how} must be named *.{how}")
     map = np.asarray(map, np.float32)
