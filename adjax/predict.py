@@ -13,7 +13,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from adjax import parallel
-from adjax.types import Batch, Key, Method, Record, State
+from adjax.types import Batch, Key, Method, Record, State, UserError
 
 
 class Scored(NamedTuple):
@@ -32,7 +32,10 @@ def predict(
     mesh: Mesh,
     clock: MutableMapping[str, float],
 ) -> Iterator[Scored]:
-    """Compiles once per batch shape. `clock` gathers "compile_s", "score_s" and "images"."""
+    """Compiles once per batch shape. `clock` gathers "compile_s", "score_s" and "images".
+
+    Raises UserError for what is not a number.
+    """
 
     def score(state, batch, hashes):
         prediction = method.score(state, batch, jax.vmap(lambda h: jax.random.fold_in(key, h))(hashes))
@@ -54,4 +57,10 @@ def predict(
         for i, record in enumerate(records):
             h, w = sizes[i]
             ignored = None if hidden is None else np.array(hidden[i, :h, :w])
-            yield Scored(record, float(scores[i]), np.array(maps[i, :h, :w]) if maps.size else None, ignored)
+            anomaly_map = np.array(maps[i, :h, :w]) if maps.size else None
+            if np.isnan(scores[i]) or (anomaly_map is not None and np.isnan(anomaly_map).any()):
+                raise UserError(
+                    f"{record.path}: its score or map is not a number; the model is of no use, as after too high a "
+                    "learning rate"
+                )
+            yield Scored(record, float(scores[i]), anomaly_map, ignored)
