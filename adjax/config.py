@@ -200,7 +200,8 @@ def check_end(config: ConfigDict, images: int) -> None:
     make_threshold(config.threshold.image, [0.0] * images)
     make_threshold(config.threshold.pixel, [np.zeros((2, 2))] * images)
     make_baselines(config)
-    check_format(config.maps)
+    if config.maps:
+        check_format(config.maps)
 
 
 def _own_rule(config: ConfigDict) -> str:

@@ -133,10 +133,10 @@ def _phase(run: _Run, fitted: Fitted, name: str, index: int, first: int, key: Ke
         bar.update()
         ending = done < steps and run.told(fitted.number)
         saving = bool(every.save) and done % every.save == 0 and done < steps
-        logging_ = saving or done % every.log == 0 or done == steps
-        if ending or logging_:
+        logged = saving or done % every.log == 0 or done == steps
+        if ending or logged:
             values = _finite({k: float(v) for k, v in scalars.items()}, name, step, run.store)
-        if logging_:
+        if logged:
             fitted = _log(run, fitted, _offset(run, index) + done, values, waited / (time.monotonic() - began))
             bar.set_postfix({k: f"{v:.4g}" for k, v in values.items() if k == "loss/total"})
         if ending or saving:

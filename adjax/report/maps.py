@@ -16,8 +16,8 @@ LEVELS = 65535
 
 
 def check_format(how: str) -> None:
-    """Raises UserError for what is neither one of FORMATS nor "", which stands for no maps."""
-    if how not in ("", *FORMATS):
+    """Raises UserError unless it is one of FORMATS."""
+    if how not in FORMATS:
         raise UserError(f"unknown map format {how!r}; choose from {', '.join(FORMATS)}")
 
 
