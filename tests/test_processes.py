@@ -37,6 +37,11 @@ def images(tmp_path_factory):
 
 
 def start(out, images, number: int, port: int, steps: int = 6) -> subprocess.Popen:
+    command = ["adjax.main", f"--workdir={out}", "--config=configs/ae_kde.py:test", f"--config.data.root={images}"]
+    return launch([*command, f"--config.fit.steps.train={steps}", "--config.baselines=()"], number, port)
+
+
+def launch(command: list[str], number: int, port: int) -> subprocess.Popen:
     """One of two processes with a device each, and with the variables that Slurm's srun sets."""
     environment = os.environ | {"JAX_NUM_CPU_DEVICES": "1", "PYTHONPATH": str(REPO)}
     environment |= {"JAX_COMPILATION_CACHE_DIR": str(REPO / ".cache/xla")}
@@ -44,9 +49,9 @@ def start(out, images, number: int, port: int, steps: int = 6) -> subprocess.Pop
     environment |= {"JAX_COORDINATOR_ADDRESS": f"localhost:{port}", "SLURM_JOB_ID": "1", "SLURM_STEP_NUM_NODES": "1"}
     environment |= {"SLURM_STEP_NODELIST": "localhost", "SLURM_STEP_NUM_TASKS": "2", "SLURM_NTASKS": "2"}
     environment |= {"SLURM_PROCID": str(number), "SLURM_LOCALID": "0"}
-    command = [sys.executable, "-m", "adjax.main", f"--workdir={out}", "--config=configs/ae_kde.py:test"]
-    command += [f"--config.data.root={images}", f"--config.fit.steps.train={steps}", "--config.baselines=()"]
-    return subprocess.Popen(command, cwd=REPO, env=environment, stderr=subprocess.PIPE, text=True)
+    environment["MODE"] = "test"  # of the distillation
+    line = [sys.executable, "-m", *command]
+    return subprocess.Popen(line, cwd=REPO, env=environment, stderr=subprocess.PIPE, text=True)
 
 
 def ended(*processes: subprocess.Popen) -> list[int]:
@@ -93,6 +98,17 @@ def test_a_process_that_fails_ends_the_others(images, tmp_path):
     port = free_port()
     processes = (start(tmp_path, (images, "nowhere")[number], number, port) for number in range(2))
     assert ended(*processes) == [FAILED, FAILED]
+
+
+@pytest.mark.slow
+@pytest.mark.budget(LIMIT_S)
+def test_a_distillation_that_fails_ends_the_others(images, tmp_path):
+    port = free_port()
+    command = ["experiments.distill_teacher.run", f"--out={tmp_path}/teacher.npz", f"--workdir={tmp_path}/run"]
+    command += ["--source=folder", "--root"]
+    processes = (launch([*command, str((images, "nowhere")[number])], number, port) for number in range(2))
+    assert ended(*processes) == [FAILED, FAILED]
+    assert not (tmp_path / "teacher.npz").exists()
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ import itertools
 import json
 import os
 import pathlib
+import sys
 
 import jax
 import numpy as np
@@ -72,7 +73,7 @@ def distil(args: argparse.Namespace) -> dict[str, list]:
         found = textures.beside(blank, shape, source=args.source, root=args.root, **how)
         return ({"image": batch["texture"], "_mask": batch["_mask"]} for batch in found)
 
-    with checkpoint.open_store(args.workdir.absolute() / "checkpoints") as store:
+    with checkpoint.open_store(args.workdir / "checkpoints") as store:
         fitted = fit(
             method,
             example(shape),
@@ -91,21 +92,22 @@ def distil(args: argparse.Namespace) -> dict[str, list]:
     return fitted.history
 
 
-def main() -> None:
-    jax.config.update("jax_numpy_rank_promotion", "raise")
-    outcome.loaded()
-    parallel.start()
+def main() -> int:
     args = flags()
     history = distil(args)
     if not parallel.leads():
-        return
+        return 0
     said = {name: value for name, value in vars(args).items() if name not in ("root", "out", "workdir")}
     result = {"flags": said, "versions": outcome.versions(), "history": history}
     (args.workdir / "results.json").write_text(json.dumps(result, indent=1) + "\n")
     print(
         f"{args.out}: the loss ended at {history['loss/distance'][-1][1]:.3f}; 1 is a teacher that knows the mean only"
     )
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    jax.config.update("jax_numpy_rank_promotion", "raise")
+    outcome.loaded()
+    parallel.start()
+    sys.exit(parallel.together(main, failed=1))
