@@ -28,8 +28,7 @@ ENOUGH = 64  # features, and values in a kernel, from which on matrix products a
 WORTH = 10**9  # and multiplications from which on they are worth half a second of compiling
 PIXELS = 2048  # of the convolved image, of all images together, in one matrix product
 LARGE = 4 * 10**9  # multiplications from which on Winograd's sums are worth seconds of compiling,
-MANY = 2048  # pixels of the result, of all images together, that are enough to transform a kernel for,
-MOST = 2**28  # and values that they may store
+MANY = 2048  # and pixels of the result, of all images together, that are enough to transform a kernel for
 FEW = range(2, 5)  # channels that are too few for a stride; of a single one folding takes longer than it saves,
 TAPS = 64  # and so it does of more values in a kernel
 LAYOUT = ("NHWC", "HWIO", "NHWC")
@@ -89,8 +88,7 @@ def _minimal(x: Array, sides: tuple[int, int], features: int, geometry: Geometry
         return False
     b, h, w, c = x.shape
     pixels = b * (h + sum(padding[0]) - side + 1) * (w + sum(padding[1]) - side + 1)
-    large = min(c, features) >= ENOUGH and pixels >= MANY and side**2 * pixels * c * features >= LARGE
-    return large and winograd.stored(side) * pixels * (c + features) <= MOST
+    return min(c, features) >= ENOUGH and pixels >= MANY and side**2 * pixels * c * features >= LARGE
 
 
 def _filtered(x: Array, kernel: Array, geometry: Geometry) -> Array:
@@ -140,18 +138,18 @@ def kernel_gradient(
     def plain(x, cotangent):
         return jax.linear_transpose(lambda k: _conv(x, k, geometry), jax.ShapeDtypeStruct(shape, x.dtype))(cotangent)[0]
 
-    if _minimal(x, sides, shape[3], geometry):
-        filtered = partial(winograd.kernel_gradient, side=sides[0], padding=geometry.padding)
-        return lax.platform_dependent(x, cotangent, cpu=filtered, default=plain)
     seen = math.prod(shape[:3])
-    if min(seen, shape[3]) < ENOUGH or seen * cotangent.size < WORTH:
+    if _minimal(x, sides, shape[3], geometry):
+        products = partial(winograd.kernel_gradient, side=sides[0], padding=geometry.padding)
+    elif min(seen, shape[3]) < ENOUGH or seen * cotangent.size < WORTH:
         return plain(x, cotangent)
+    else:
+        products = partial(by_blocks, sides=sides, geometry=geometry, pixels=PIXELS)
 
     def blocks(x, cotangent):
         """Each device's images by themselves: XLA can wait for ever where a loop communicates (test_conv.py)."""
         parts = parallel.parts(len(x))
         x, cotangent = (rearrange(rows, "(p b) h w c -> p b h w c", p=parts) for rows in (x, cotangent))
-        products = partial(by_blocks, sides=sides, geometry=geometry, pixels=PIXELS)
         return jax.vmap(products)(x, cotangent).sum(0).astype(x.dtype)
 
     return lax.platform_dependent(x, cotangent, cpu=blocks, default=plain)

@@ -1,9 +1,10 @@
 """Convolutions by Winograd's minimal filtering: fewer multiplications for every square of the result.
 
 As Lavin and Gray 2016 (arXiv 1509.09308) compute 3x3 kernels: image and kernel are transformed by sums, multiplied as
-matrix products over all squares of the result, and transformed back. F(2x2, 3x3) needs 16 multiplications for every 2x2
-pixels of the result instead of 36, F(3x3, 4x4) 36 for every 3x3 pixels instead of 144, F(2x2, 5x5) 36 for every 2x2
-pixels instead of 100. In float32 the result differs from the plain sum's by rounding, more with more points.
+matrix products over all squares of the result, and transformed back. F(4x4, 3x3) needs 36 multiplications for every 4x4
+pixels of the result instead of 144, F(3x3, 4x4) 36 for every 3x3 pixels instead of 144, F(3x3, 5x5) 49 for every 3x3
+pixels instead of 225. In float32 the result differs from the plain sum's by rounding, more with more points. One strip
+of rows is computed after the other: the sums of all of them take several times the image's memory, and longer.
 
 Axes: b batch, h height, w width, c channels, f features, k l sides of the kernel, p squares of the result.
 """
@@ -14,10 +15,12 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from einops import rearrange
+from jax import lax
 from jaxtyping import Array, Float
 
 Matrix = Sequence[Sequence[float]]
 Padding = tuple[tuple[int, int], tuple[int, int]]
+STRIP = 2**24  # sums of the image and of the result
 
 
 class Rule(NamedTuple):
@@ -44,26 +47,27 @@ def rule(square: int, side: int, points: Sequence[float]) -> Rule:
     return Rule(image.tolist(), kernel.tolist(), result.T.tolist())
 
 
-POINTS = (0, 1, -1, 0.5, -2)  # 0.5 instead of 2 leaves less rounding
-RULES = {3: rule(2, 3, POINTS[:3]), 4: rule(3, 4, POINTS), 5: rule(2, 5, POINTS)}  # by the kernel's side
-
-
-def stored(side: int) -> float:
-    """How many sums there are for each value of the image, and of the result; `side` is the kernel's."""
-    return (len(RULES[side].image) / len(RULES[side].result)) ** 2
+POINTS = (0, 1, -1, 0.5, -2, -0.5)  # of five, 0.5 instead of 2 leaves less rounding
+RULES = {3: rule(4, 3, POINTS[:5]), 4: rule(3, 4, POINTS[:5]), 5: rule(3, 5, POINTS)}  # by the kernel's side
 
 
 def conv(x: Float[Array, "b h w c"], kernel: Float[Array, "k k c f"], padding: Padding) -> Float[Array, "b h2 w2 f"]:
     """Stride 1, `padding` zeros around."""
     transforms = RULES[kernel.shape[0]]
-    square, points = len(transforms.result), len(transforms.image)
-    h, w = _sides(x, padding, kernel.shape[0])
+    points, square = len(transforms.image), len(transforms.result)
     filters = _transform(transforms.kernel, lambda i, j: kernel[i, j])
-    products = [image @ matrix for image, matrix in zip(_image(x, padding, transforms), filters, strict=True)]
-    shape = (x.shape[0], -(-h // square), -(-w // square), kernel.shape[-1])
-    parts = _transform(transforms.result, lambda i, j: products[points * i + j])
-    pixels = jnp.stack([part.reshape(shape) for part in parts])
-    return rearrange(pixels, "(s t) b h w f -> b (h s) (w t) f", s=square)[:, :h, :w]
+    (h, w), (number, rows) = _sides(x, padding, len(kernel)), _strips(x, kernel.shape[-1], padding, transforms)
+    x = _whole(x, padding, transforms, number * rows)
+
+    def strip(index):
+        part = lax.dynamic_slice_in_dim(x, index * rows, rows + len(kernel) - 1, 1)
+        products = [image @ matrix for image, matrix in zip(_squares(part, transforms), filters, strict=True)]
+        shape = (len(x), rows // square, -(-w // square), kernel.shape[-1])
+        parts = _transform(transforms.result, lambda i, j: products[points * i + j].reshape(shape))
+        return rearrange(jnp.stack(parts), "(s t) b h w f -> b (h s) (w t) f", s=square)
+
+    strips = lax.map(strip, jnp.arange(number))
+    return rearrange(strips, "n b h w f -> b (n h) w f")[:, :h, :w]
 
 
 def kernel_gradient(
@@ -71,12 +75,21 @@ def kernel_gradient(
 ) -> Float[Array, "k k c f"]:
     """Of <cotangent, conv(x, kernel, padding)>; `side` is the kernel's."""
     transforms = RULES[side]
-    square, points = len(transforms.result), len(transforms.image)
-    whole = jnp.pad(cotangent, ((0, 0), *((0, -size % square) for size in cotangent.shape[1:3]), (0, 0)))
-    squares = lambda i, j: whole[:, i::square, j::square].reshape(-1, cotangent.shape[-1])
-    given = _transform(_transposed(transforms.result), squares)
-    products = [g.T @ image for g, image in zip(given, _image(x, padding, transforms), strict=True)]
-    taps = _transform(_transposed(transforms.kernel), lambda i, j: products[points * i + j])
+    points, square = len(transforms.image), len(transforms.result)
+    (h, w), f = _sides(x, padding, side), cotangent.shape[-1]
+    number, rows = _strips(x, f, padding, transforms)
+    x = _whole(x, padding, transforms, number * rows)
+    whole = jnp.pad(cotangent, ((0, 0), (0, number * rows - h), (0, -w % square), (0, 0)))
+
+    def add(total, index):
+        part = lax.dynamic_slice_in_dim(whole, index * rows, rows, 1)
+        seen = lax.dynamic_slice_in_dim(x, index * rows, rows + side - 1, 1)
+        given = _transform(_transposed(transforms.result), lambda i, j: part[:, i::square, j::square].reshape(-1, f))
+        products = [g.T @ image for g, image in zip(given, _squares(seen, transforms), strict=True)]
+        return [old + product for old, product in zip(total, products, strict=True)], None
+
+    total, _ = lax.scan(add, [jnp.zeros((f, x.shape[-1]), x.dtype)] * points**2, jnp.arange(number))
+    taps = _transform(_transposed(transforms.kernel), lambda i, j: total[points * i + j])
     return rearrange(jnp.stack(taps), "(k l) f c -> k l c f", k=side)
 
 
@@ -85,15 +98,30 @@ def _sides(x: Array, padding: Padding, side: int) -> tuple[int, int]:
     return h, w
 
 
-def _image(x: Array, padding: Padding, transforms: Rule) -> list[Float[Array, "p c"]]:
+def _strips(x: Array, features: int, padding: Padding, transforms: Rule) -> tuple[int, int]:
+    """Into how many strips the result is cut, and their rows: whole squares."""
+    points, square = len(transforms.image), len(transforms.result)
+    h, w = _sides(x, padding, len(transforms.kernel[0]))
+    high, wide = -(-h // square), -(-w // square)
+    number = min(high, -(-(points**2 * len(x) * high * wide * (x.shape[-1] + features)) // STRIP))
+    rows = -(-high // number)
+    return -(-high // rows), rows * square
+
+
+def _whole(x: Array, padding: Padding, transforms: Rule, rows: int) -> Array:
+    """Padded so that the result has so many rows, and columns of whole squares."""
+    h, w = _sides(x, padding, len(transforms.kernel[0]))
+    (top, bottom), (left, right) = padding
+    return jnp.pad(x, ((0, 0), (top, bottom + rows - h), (left, right + -w % len(transforms.result)), (0, 0)))
+
+
+def _squares(x: Float[Array, "b h w c"], transforms: Rule) -> list[Float[Array, "p c"]]:
     """The sums over the pixels that each square of the result is made of."""
-    square = len(transforms.result)
-    sides = _sides(x, padding, len(transforms.kernel[0]))
-    edges = [(before, after + -size % square) for (before, after), size in zip(padding, sides, strict=True)]
-    h, w = (size + -size % square for size in sides)
-    x = jnp.pad(x, ((0, 0), *edges, (0, 0)))
-    pixels = lambda i, j: x[:, i : i + h : square, j : j + w : square].reshape(-1, x.shape[-1])
-    return _transform(transforms.image, pixels)
+    square, side = len(transforms.result), len(transforms.kernel[0])
+    h, w = (size - side + 1 for size in x.shape[1:3])
+    return _transform(
+        transforms.image, lambda i, j: x[:, i : i + h : square, j : j + w : square].reshape(-1, x.shape[-1])
+    )
 
 
 def _transposed(matrix: Matrix) -> Matrix:
