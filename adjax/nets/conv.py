@@ -2,7 +2,8 @@
 
 Axes: b batch, h height, w width, c channels, f features, k l sides of the kernel.
 
-Large convolutions by kernels of 3x3 to 5x5 and their gradients are computed with Winograd's fewer multiplications.
+Large convolutions by kernels of 3x3 to 5x5 and their gradients are computed with Winograd's fewer multiplications; what
+a dilated kernel sees of an image comes apart into several images first.
 XLA's CPU backend is three times slower at a convolution without padding than at the same one with a column of padding
 on one side: that column is added, and taken off the result. Going over colours with a stride takes it twice as long as
 the same sums over squares of pixels, each of them one pixel of more channels (space to depth). And of many features it
@@ -25,10 +26,9 @@ from adjax import parallel
 from adjax.nets import winograd
 
 ENOUGH = 64  # features, and values in a kernel, from which on matrix products are faster,
-WORTH = 10**9  # and multiplications from which on they are worth half a second of compiling
+WORTH = 10**9  # and multiplications from which on they, or Winograd's sums, are worth half a second of compiling
 PIXELS = 2048  # of the convolved image, of all images together, in one matrix product
-LARGE = 4 * 10**9  # multiplications from which on Winograd's sums are worth seconds of compiling,
-MANY = 2048  # and pixels of the result, of all images together, that are enough to transform a kernel for
+MANY = 2048  # of the result, that are enough to transform a kernel for
 FEW = range(2, 5)  # channels that are too few for a stride; of a single one folding takes longer than it saves,
 TAPS = 64  # and so it does of more values in a kernel
 LAYOUT = ("NHWC", "HWIO", "NHWC")
@@ -42,6 +42,9 @@ class Geometry(NamedTuple):
     dilation: tuple[int, int] = (1, 1)
 
 
+PLAIN = Geometry((1, 1), ((0, 0), (0, 0)))
+
+
 def convolve(x: Array, kernel: Array, stride, padding, **settings) -> Array:
     """`lax.conv_general_dilated`, as `nn.Conv` calls it."""
     dilation, spread, groups = (settings[name] for name in ("rhs_dilation", "lhs_dilation", "feature_group_count"))
@@ -52,7 +55,13 @@ def convolve(x: Array, kernel: Array, stride, padding, **settings) -> Array:
     if isinstance(padding, str):
         reach = [(side - 1) * d + 1 for side, d in zip(kernel.shape[:2], dilation, strict=True)]
         padding = lax.padtype_to_pads(x.shape[1:3], reach, stride, padding)
-    return conv(x, kernel, Geometry(tuple(stride), tuple(map(tuple, padding)), dilation))
+    geometry = Geometry(tuple(stride), tuple(map(tuple, padding)), dilation)
+    if max(stride) == 1 < max(dilation):
+        seen = jax.eval_shape(partial(_apart, geometry=geometry), x)
+        if _minimal(seen, kernel.shape[:2], kernel.shape[3], PLAIN):
+            dilated, default = (partial(function, geometry=geometry) for function in (_dilated, conv))
+            return lax.platform_dependent(x, kernel, cpu=dilated, default=default)
+    return conv(x, kernel, geometry)
 
 
 Conv = partial(nn.Conv, conv_general_dilated=convolve)
@@ -88,11 +97,27 @@ def _minimal(x: Array, sides: tuple[int, int], features: int, geometry: Geometry
         return False
     b, h, w, c = x.shape
     pixels = b * (h + sum(padding[0]) - side + 1) * (w + sum(padding[1]) - side + 1)
-    return min(c, features) >= ENOUGH and pixels >= MANY and side**2 * pixels * c * features >= LARGE
+    return min(c, features) >= ENOUGH and pixels >= MANY and side**2 * pixels * c * features >= WORTH
 
 
 def _filtered(x: Array, kernel: Array, geometry: Geometry) -> Array:
     return winograd.conv(x, kernel, geometry.padding)
+
+
+def _apart(x: Array, geometry: Geometry) -> Float[Array, "n h w c"]:
+    """The pixels that a dilated kernel sees together, as images for one that is not."""
+    edges = [
+        (before, after + -(size + before + after) % dilation)
+        for size, (before, after), dilation in zip(x.shape[1:3], *geometry[1:], strict=True)
+    ]
+    down, right = geometry.dilation
+    return rearrange(jnp.pad(x, ((0, 0), *edges, (0, 0))), "b (h s) (w t) c -> (b s t) h w c", s=down, t=right)
+
+
+def _dilated(x: Array, kernel: Array, geometry: Geometry) -> Array:
+    (_, h, w, _), (down, right) = jax.eval_shape(partial(_conv, geometry=geometry), x, kernel).shape, geometry.dilation
+    found = conv(_apart(x, geometry), kernel, PLAIN)
+    return rearrange(found, "(b s t) h w f -> b (h s) (w t) f", s=down, t=right)[:, :h, :w]
 
 
 def _edged(x: Array, kernel: Array, geometry: Geometry) -> Array:
@@ -112,7 +137,7 @@ def _folded(x: Array, kernel: Array, geometry: Geometry) -> Array:
     kernel = lax.pad(kernel, jnp.zeros((), kernel.dtype), [*more, whole, whole])
     x = rearrange(x, "b (h s) (w t) c -> b h w (s t c)", s=down, t=right)
     kernel = rearrange(kernel, "(k s) (l t) c f -> k l (s t c) f", s=down, t=right)
-    return _edged(x, kernel, Geometry((1, 1), ((0, 0), (0, 0))))
+    return _edged(x, kernel, PLAIN)
 
 
 def _pullback(geometry: Geometry, residual, cotangent):

@@ -6,7 +6,9 @@ pixels of the result instead of 144, F(3x3, 4x4) 36 for every 3x3 pixels instead
 pixels instead of 225. In float32 the result differs from the plain sum's by rounding, more with more points. One strip
 of rows is computed after the other: the sums of all of them take several times the image's memory, and longer.
 
-Axes: b batch, h height, w width, c channels, f features, k l sides of the kernel, p squares of the result.
+Axes: b batch, h height, w width, c channels, f features, k l sides of the kernel, i j points by height and
+width, s t pixels of a square of the result,
+n products, p squares.
 """
 
 from collections.abc import Callable, Sequence
@@ -53,18 +55,17 @@ RULES = {3: rule(4, 3, POINTS[:5]), 4: rule(3, 4, POINTS[:5]), 5: rule(3, 5, POI
 
 def conv(x: Float[Array, "b h w c"], kernel: Float[Array, "k k c f"], padding: Padding) -> Float[Array, "b h2 w2 f"]:
     """Stride 1, `padding` zeros around."""
-    transforms = RULES[kernel.shape[0]]
-    points, square = len(transforms.image), len(transforms.result)
-    filters = _transform(transforms.kernel, lambda i, j: kernel[i, j])
-    (h, w), (number, rows) = _sides(x, padding, len(kernel)), _strips(x, kernel.shape[-1], padding, transforms)
+    transforms, side = RULES[len(kernel)], len(kernel)
+    (h, w), (number, rows) = _sides(x, padding, side), _strips(x, kernel.shape[-1], padding, transforms)
     x = _whole(x, padding, transforms, number * rows)
+    filters = _transform(transforms.kernel, lambda x, i: x[i], lambda x, j: x[:, j], kernel)
 
     def strip(index):
-        part = lax.dynamic_slice_in_dim(x, index * rows, rows + len(kernel) - 1, 1)
-        products = [image @ matrix for image, matrix in zip(_squares(part, transforms), filters, strict=True)]
-        shape = (len(x), rows // square, -(-w // square), kernel.shape[-1])
-        parts = _transform(transforms.result, lambda i, j: products[points * i + j].reshape(shape))
-        return rearrange(jnp.stack(parts), "(s t) b h w f -> b (h s) (w t) f", s=square)
+        part = lax.dynamic_slice_in_dim(x, index * rows, rows + side - 1, 1)
+        image = _squares(part, transforms)
+        products = (_flat(image) @ _flat(filters)).reshape(*image.shape[:-1], kernel.shape[-1])
+        pixels = _transform(transforms.result, lambda x, j: x[j], lambda x, i: x[:, i], products)
+        return rearrange(pixels, "s t b h w f -> b (h s) (w t) f")
 
     strips = lax.map(strip, jnp.arange(number))
     return rearrange(strips, "n b h w f -> b (n h) w f")[:, :h, :w]
@@ -74,23 +75,23 @@ def kernel_gradient(
     x: Float[Array, "b h w c"], cotangent: Float[Array, "b h2 w2 f"], side: int, padding: Padding
 ) -> Float[Array, "k k c f"]:
     """Of <cotangent, conv(x, kernel, padding)>; `side` is the kernel's."""
-    transforms = RULES[side]
+    transforms, f = RULES[side], cotangent.shape[-1]
     points, square = len(transforms.image), len(transforms.result)
-    (h, w), f = _sides(x, padding, side), cotangent.shape[-1]
-    number, rows = _strips(x, f, padding, transforms)
+    (h, w), (number, rows) = _sides(x, padding, side), _strips(x, f, padding, transforms)
     x = _whole(x, padding, transforms, number * rows)
     whole = jnp.pad(cotangent, ((0, 0), (0, number * rows - h), (0, -w % square), (0, 0)))
 
     def add(total, index):
         part = lax.dynamic_slice_in_dim(whole, index * rows, rows, 1)
         seen = lax.dynamic_slice_in_dim(x, index * rows, rows + side - 1, 1)
-        given = _transform(_transposed(transforms.result), lambda i, j: part[:, i::square, j::square].reshape(-1, f))
-        products = [g.T @ image for g, image in zip(given, _squares(seen, transforms), strict=True)]
-        return [old + product for old, product in zip(total, products, strict=True)], None
+        back = _transposed(transforms.result)
+        given = _transform(back, lambda x, s: x[:, s::square], lambda x, t: x[:, :, :, t::square], part)
+        return total + _flat(given).swapaxes(1, 2) @ _flat(_squares(seen, transforms)), None
 
-    total, _ = lax.scan(add, [jnp.zeros((f, x.shape[-1]), x.dtype)] * points**2, jnp.arange(number))
-    taps = _transform(_transposed(transforms.kernel), lambda i, j: total[points * i + j])
-    return rearrange(jnp.stack(taps), "(k l) f c -> k l c f", k=side)
+    total, _ = lax.scan(add, jnp.zeros((points**2, f, x.shape[-1]), x.dtype), jnp.arange(number))
+    total = total.reshape(points, points, *total.shape[1:])
+    taps = _transform(_transposed(transforms.kernel), lambda x, j: x[j], lambda x, i: x[:, i], total)
+    return rearrange(taps, "k l f c -> k l c f")
 
 
 def _sides(x: Array, padding: Padding, side: int) -> tuple[int, int]:
@@ -115,24 +116,31 @@ def _whole(x: Array, padding: Padding, transforms: Rule, rows: int) -> Array:
     return jnp.pad(x, ((0, 0), (top, bottom + rows - h), (left, right + -w % len(transforms.result)), (0, 0)))
 
 
-def _squares(x: Float[Array, "b h w c"], transforms: Rule) -> list[Float[Array, "p c"]]:
+def _squares(x: Float[Array, "b h w c"], transforms: Rule) -> Float[Array, "j i b h2 w2 c"]:
     """The sums over the pixels that each square of the result is made of."""
     square, side = len(transforms.result), len(transforms.kernel[0])
     h, w = (size - side + 1 for size in x.shape[1:3])
-    return _transform(
-        transforms.image, lambda i, j: x[:, i : i + h : square, j : j + w : square].reshape(-1, x.shape[-1])
-    )
+    row, column = lambda x, i: x[:, i : i + h : square], lambda x, j: x[:, :, :, j : j + w : square]
+    return _transform(transforms.image, row, column, x)
+
+
+def _flat(x: Float[Array, "j i ... c"]) -> Float[Array, "n p c"]:
+    """As matrices: XLA takes twice as long to sum over several axes."""
+    return x.reshape(x.shape[0] * x.shape[1], -1, x.shape[-1])
 
 
 def _transposed(matrix: Matrix) -> Matrix:
     return tuple(zip(*matrix, strict=True))
 
 
-def _transform(matrix: Matrix, part: Callable[[int, int], Array]) -> list[Array]:
-    """matrix @ parts @ matrix.T, row by row."""
-    size = len(matrix[0])
-    columns = [[_sum(row, [part(i, j) for i in range(size)]) for j in range(size)] for row in matrix]
-    return [_sum(row, column) for column in columns for row in matrix]
+def _transform(matrix: Matrix, row: Callable, column: Callable, x: Array) -> Array:
+    """matrix @ parts @ matrix.T, of which `row(x, i)` gives those of a row and `column` one of these."""
+    return _along(matrix, column, _along(matrix, row, x))
+
+
+def _along(matrix: Matrix, part: Callable, x: Array) -> Array:
+    parts = [part(x, index) for index in range(len(matrix[0]))]
+    return jnp.stack([_sum(weights, parts) for weights in matrix])
 
 
 def _sum(weights: Sequence[float], parts: Sequence[Array]) -> Array:

@@ -6,6 +6,7 @@ import numpy as np
 import programs
 import pytest
 from flax import linen as nn
+from jax import lax
 
 from adjax import parallel
 from adjax.nets import conv, winograd
@@ -19,6 +20,12 @@ SETTINGS = {
     "unpadded, strided": {"strides": (3, 2), "padding": "VALID"},
     "dilated": {"kernel_dilation": (2, 1), "padding": "VALID"},
     "grouped": {"feature_group_count": 2},
+}
+DEFAULTS = {
+    "lhs_dilation": (1, 1),
+    "dimension_numbers": ("NHWC", "HWIO", "NHWC"),
+    "feature_group_count": 1,
+    "precision": None,
 }
 
 
@@ -43,6 +50,11 @@ def test_equals_flax(setting, channels, monkeypatch):
         np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5 * float(jnp.abs(wanted).max()))
 
 
+def rounding(found, wanted) -> float:
+    """Root mean square of the difference, of the standard deviation."""
+    return float(np.sqrt(np.mean((np.asarray(found) - wanted) ** 2)) / np.std(wanted))
+
+
 @pytest.mark.parametrize(
     "side, sides, padding, orders, strip",
     [
@@ -57,7 +69,7 @@ def test_equals_flax(setting, channels, monkeypatch):
 )
 def test_by_winograd_equals_the_plain_sum(side, sides, padding, orders, strip, monkeypatch):
     """Same values and gradients, and gradients of gradients; of more strips than one, the last one not full."""
-    for name, value in {"ENOUGH": 1, "LARGE": 0, "MANY": 0}.items():
+    for name, value in {"ENOUGH": 1, "WORTH": 0, "MANY": 0}.items():
         monkeypatch.setattr(conv, name, value)
     monkeypatch.setattr(winograd, "STRIP", strip)
     if orders == 2:  # of a short rule, for the compiler's sake
@@ -76,7 +88,27 @@ def test_by_winograd_equals_the_plain_sum(side, sides, padding, orders, strip, m
         assert "stablehlo.convolution" not in everything(conv.conv).lower(x, kernel).as_text()
     found = [jax.tree.leaves(everything(convolve)(x, kernel)) for convolve in (conv._conv, conv.conv)]
     for wanted, got in zip(*found, strict=True):
-        np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5 * float(jnp.abs(wanted).max()))
+        assert rounding(got, wanted) < 2e-5
+
+
+@pytest.mark.parametrize("padding, dilation", [(((0, 0), (0, 0)), (2, 2)), (((5, 0), (1, 2)), (2, 3))])
+def test_a_dilated_kernel_by_winograd_equals_the_plain_sum(padding, dilation, monkeypatch):
+    """Same values and gradients."""
+    for name, value in {"ENOUGH": 1, "WORTH": 0, "MANY": 0}.items():
+        monkeypatch.setattr(conv, name, value)
+    random = lambda seed, *shape: jax.random.normal(jax.random.key(seed), shape)
+    x, kernel = random(0, 2, 13, 16, 3), random(1, 4, 4, 3, 5)
+
+    def everything(convolve):
+        found = lambda x, kernel: convolve(x, kernel, (1, 1), padding, rhs_dilation=dilation, **DEFAULTS)
+        loss = lambda x, kernel: (jnp.tanh(found(x, kernel)) ** 2).sum()
+        return jax.jit(lambda *a: (found(*a), *jax.grad(loss, argnums=(0, 1))(*a)))
+
+    if jax.default_backend() == "cpu":
+        assert "stablehlo.convolution" not in everything(conv.convolve).lower(x, kernel).as_text()
+    found = [everything(convolve)(x, kernel) for convolve in (lax.conv_general_dilated, conv.convolve)]
+    for wanted, got in zip(*found, strict=True):
+        assert rounding(got, wanted) < 2e-5
 
 
 def test_the_points_of_4x4_kernels_leave_less_rounding_than_opposites(monkeypatch):
@@ -85,13 +117,13 @@ def test_the_points_of_4x4_kernels_leave_less_rounding_than_opposites(monkeypatc
     seen = np.lib.stride_tricks.sliding_window_view(x[0], (4, 4), (0, 1))
     exact = np.einsum("hwckl,klcf->hwf", seen, kernel)
 
-    def rounding():
+    def measured():
         found = jax.jit(lambda x, k: winograd.conv(x, k, ((0, 0), (0, 0))))(jnp.float32(x), jnp.float32(kernel))
-        return np.sqrt(((found[0] - exact) ** 2).mean()) / exact.std()
+        return rounding(found[0], exact)
 
-    ours = rounding()
+    ours = measured()
     monkeypatch.setitem(winograd.RULES, 4, winograd.rule(3, 4, (0, 1, -1, 2, -2)))
-    assert 0 < ours < 0.9 * rounding()
+    assert 0 < ours < 0.9 * measured()
 
 
 @pytest.mark.parametrize(
@@ -123,13 +155,13 @@ def test_sums_in_float32_whatever_the_blocks(pixels):
     np.testing.assert_array_equal(total, np.full((2, 3, 2, 3), 279.0))
 
 
-@pytest.mark.parametrize("large", [0, 10**12])  # by Winograd's sums, by blocks
-def test_devices_add_up_a_kernels_gradient_once_and_not_in_the_loop(large, monkeypatch):
+@pytest.mark.parametrize("many", [0, 10**12])  # by Winograd's sums, by blocks
+def test_devices_add_up_a_kernels_gradient_once_and_not_in_the_loop(many, monkeypatch):
     """Where a loop waits for another device, what comes after it may wait already: then nobody goes on."""
     monkeypatch.setattr(conv, "PIXELS", 30)
     monkeypatch.setattr(winograd, "STRIP", 1)
-    for name, value in {"WORTH": 0, "LARGE": large, "MANY": 0}.items():
-        monkeypatch.setattr(conv, name, value)
+    monkeypatch.setattr(conv, "WORTH", 0)
+    monkeypatch.setattr(conv, "MANY", many)
     mesh = parallel.mesh(jax.devices()[:2])
     random = lambda seed: jax.random.normal(jax.random.key(seed), (4, 9, 8, ENOUGH))
     rows = parallel.put({"x": np.asarray(random(0)), "g": np.asarray(random(1))}, mesh)
@@ -137,7 +169,6 @@ def test_devices_add_up_a_kernels_gradient_once_and_not_in_the_loop(large, monke
     found = jax.jit(lambda x, g: conv.kernel_gradient(x, g, (3, 3), geometry), out_shardings=parallel.whole(mesh))
     program = found.lower(rows["x"], rows["g"]).compile()
     monkeypatch.setattr(conv, "WORTH", 10**12)
-    monkeypatch.setattr(conv, "LARGE", 10**12)
     plain = jax.jit(lambda x, g: conv.kernel_gradient(x, g, (3, 3), geometry))(random(0), random(1))
     np.testing.assert_allclose(program(rows["x"], rows["g"]), plain, rtol=1e-4, atol=1e-3)
     if jax.default_backend() == "cpu":
