@@ -4,11 +4,10 @@ As Lavin and Gray 2016 (arXiv 1509.09308) compute 3x3 kernels: image and kernel 
 matrix products over all squares of the result, and transformed back. F(4x4, 3x3) needs 36 multiplications for every 4x4
 pixels of the result instead of 144, F(3x3, 4x4) 36 for every 3x3 pixels instead of 144, F(3x3, 5x5) 49 for every 3x3
 pixels instead of 225. In float32 the result differs from the plain sum's by rounding, more with more points. One strip
-of rows is computed after the other: the sums of all of them take several times the image's memory, and longer.
+of rows is computed after the other: the sums of all of them would take several times the image's memory, and longer.
 
-Axes: b batch, h height, w width, c channels, f features, k l sides of the kernel, i j points by height and
-width, s t pixels of a square of the result,
-n products, p squares.
+Axes: b batch, h height, w width, c channels, f features, k l sides of the kernel, i j points by height and width,
+s t pixels of a square of the result, p squares, n matrix products.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +21,7 @@ from jaxtyping import Array, Float
 
 Matrix = Sequence[Sequence[float]]
 Padding = tuple[tuple[int, int], tuple[int, int]]
-STRIP = 2**24  # sums of the image and of the result
+STRIP = 2**24  # sums of the image and of the result that are kept at a time, 64 MB
 
 
 class Rule(NamedTuple):
@@ -55,7 +54,7 @@ RULES = {3: rule(4, 3, POINTS[:5]), 4: rule(3, 4, POINTS[:5]), 5: rule(3, 5, POI
 
 def conv(x: Float[Array, "b h w c"], kernel: Float[Array, "k k c f"], padding: Padding) -> Float[Array, "b h2 w2 f"]:
     """Stride 1, `padding` zeros around."""
-    transforms, side = RULES[len(kernel)], len(kernel)
+    side, transforms = len(kernel), RULES[len(kernel)]
     (h, w), (number, rows) = _sides(x, padding, side), _strips(x, kernel.shape[-1], padding, transforms)
     x = _whole(x, padding, transforms, number * rows)
     filters = _transform(transforms.kernel, lambda x, i: x[i], lambda x, j: x[:, j], kernel)
