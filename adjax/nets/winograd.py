@@ -57,13 +57,13 @@ def conv(x: Float[Array, "b h w c"], kernel: Float[Array, "k k c f"], padding: P
     side, transforms = len(kernel), RULES[len(kernel)]
     (h, w), (number, rows) = _sides(x, padding, side), _strips(x, kernel.shape[-1], padding, transforms)
     x = _whole(x, padding, transforms, number * rows)
-    filters = _transform(transforms.kernel, lambda x, i: x[i], lambda x, j: x[:, j], kernel)
+    filters = _transform(transforms.kernel, kernel)
 
     def strip(index):
         part = lax.dynamic_slice_in_dim(x, index * rows, rows + side - 1, 1)
         image = _squares(part, transforms)
         products = (_flat(image) @ _flat(filters)).reshape(*image.shape[:-1], kernel.shape[-1])
-        pixels = _transform(transforms.result, lambda x, j: x[j], lambda x, i: x[:, i], products)
+        pixels = _transform(transforms.result, products)
         return rearrange(pixels, "s t b h w f -> b (h s) (w t) f")
 
     strips = lax.map(strip, jnp.arange(number))
@@ -84,12 +84,12 @@ def kernel_gradient(
         part = lax.dynamic_slice_in_dim(whole, index * rows, rows, 1)
         seen = lax.dynamic_slice_in_dim(x, index * rows, rows + side - 1, 1)
         back = _transposed(transforms.result)
-        given = _transform(back, lambda x, s: x[:, s::square], lambda x, t: x[:, :, :, t::square], part)
+        given = _transform(back, part, lambda x, s: x[:, s::square], lambda x, t: x[:, :, :, t::square])
         return total + _flat(given).swapaxes(1, 2) @ _flat(_squares(seen, transforms)), None
 
     total, _ = lax.scan(add, jnp.zeros((points**2, f, x.shape[-1]), x.dtype), jnp.arange(number))
     total = total.reshape(points, points, *total.shape[1:])
-    taps = _transform(_transposed(transforms.kernel), lambda x, j: x[j], lambda x, i: x[:, i], total)
+    taps = _transform(_transposed(transforms.kernel), total)
     return rearrange(taps, "k l f c -> k l c f")
 
 
@@ -120,7 +120,7 @@ def _squares(x: Float[Array, "b h w c"], transforms: Rule) -> Float[Array, "j i 
     square, side = len(transforms.result), len(transforms.kernel[0])
     h, w = (size - side + 1 for size in x.shape[1:3])
     row, column = lambda x, i: x[:, i : i + h : square], lambda x, j: x[:, :, :, j : j + w : square]
-    return _transform(transforms.image, row, column, x)
+    return _transform(transforms.image, x, row, column)
 
 
 def _flat(x: Float[Array, "j i ... c"]) -> Float[Array, "n p c"]:
@@ -132,8 +132,10 @@ def _transposed(matrix: Matrix) -> Matrix:
     return tuple(zip(*matrix, strict=True))
 
 
-def _transform(matrix: Matrix, row: Callable, column: Callable, x: Array) -> Array:
-    """matrix @ parts @ matrix.T, of which `row(x, i)` gives those of a row and `column` one of these."""
+def _transform(
+    matrix: Matrix, x: Array, row: Callable = lambda x, i: x[i], column: Callable = lambda x, j: x[:, j]
+) -> Array:
+    """matrix @ parts @ matrix.T, of which `row` gives those of a row and `column` one of these; column first."""
     return _along(matrix, column, _along(matrix, row, x))
 
 

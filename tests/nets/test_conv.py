@@ -50,11 +50,6 @@ def test_equals_flax(setting, channels, monkeypatch):
         np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5 * float(jnp.abs(wanted).max()))
 
 
-def rounding(found, wanted) -> float:
-    """Root mean square of the difference, of the standard deviation."""
-    return float(np.sqrt(np.mean((np.asarray(found) - wanted) ** 2)) / np.std(wanted))
-
-
 @pytest.mark.parametrize(
     "side, sides, padding, orders, strip",
     [
@@ -63,8 +58,7 @@ def rounding(found, wanted) -> float:
         (3, (4, 4), ((0, 0), (0, 0)), 1, 10**6),
         (4, (9, 7), ((3, 0), (1, 2)), 1, 3000),
         (4, (6, 8), ((0, 0), (0, 0)), 1, 10**6),
-        (5, (11, 8), ((4, 1), (0, 2)), 1, 1),
-        (5, (7, 8), ((4, 1), (0, 2)), 1, 10**6),
+        (5, (7, 8), ((4, 1), (0, 2)), 1, 1),
     ],
 )
 def test_by_winograd_equals_the_plain_sum(side, sides, padding, orders, strip, monkeypatch):
@@ -88,7 +82,7 @@ def test_by_winograd_equals_the_plain_sum(side, sides, padding, orders, strip, m
         assert "stablehlo.convolution" not in everything(conv.conv).lower(x, kernel).as_text()
     found = [jax.tree.leaves(everything(convolve)(x, kernel)) for convolve in (conv._conv, conv.conv)]
     for wanted, got in zip(*found, strict=True):
-        assert rounding(got, wanted) < 2e-5
+        np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5 * float(jnp.abs(wanted).max()))
 
 
 @pytest.mark.parametrize("padding, dilation", [(((0, 0), (0, 0)), (2, 2)), (((5, 0), (1, 2)), (2, 3))])
@@ -108,7 +102,7 @@ def test_a_dilated_kernel_by_winograd_equals_the_plain_sum(padding, dilation, mo
         assert "stablehlo.convolution" not in everything(conv.convolve).lower(x, kernel).as_text()
     found = [everything(convolve)(x, kernel) for convolve in (lax.conv_general_dilated, conv.convolve)]
     for wanted, got in zip(*found, strict=True):
-        assert rounding(got, wanted) < 2e-5
+        np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5 * float(jnp.abs(wanted).max()))
 
 
 def test_the_points_of_4x4_kernels_leave_less_rounding_than_opposites(monkeypatch):
@@ -117,21 +111,23 @@ def test_the_points_of_4x4_kernels_leave_less_rounding_than_opposites(monkeypatc
     seen = np.lib.stride_tricks.sliding_window_view(x[0], (4, 4), (0, 1))
     exact = np.einsum("hwckl,klcf->hwf", seen, kernel)
 
-    def measured():
+    def rounding():
         found = jax.jit(lambda x, k: winograd.conv(x, k, ((0, 0), (0, 0))))(jnp.float32(x), jnp.float32(kernel))
-        return rounding(found[0], exact)
+        return np.sqrt(((found[0] - exact) ** 2).mean()) / exact.std()
 
-    ours = measured()
+    ours = rounding()
     monkeypatch.setitem(winograd.RULES, 4, winograd.rule(3, 4, (0, 1, -1, 2, -2)))
-    assert 0 < ours < 0.9 * measured()
+    assert 0 < ours < 0.9 * rounding()
 
 
 @pytest.mark.parametrize(
     "side, channels, kernel, dtype, filtered",
     [
         (256, 128, 3, "float32", True),
+        (1024, 128, 3, "float32", True),
         (256, 128, 4, "float32", True),
         (256, 128, 5, "float32", True),
+        (128, 128, 5, "float32", True),
         (256, 64, 6, "float32", False),
         (128, 32, 3, "float32", False),
         (16, 1024, 3, "float32", False),  # the kernel is larger than the image
@@ -177,13 +173,18 @@ def test_devices_add_up_a_kernels_gradient_once_and_not_in_the_loop(many, monkey
         assert (len(programs.waits(text, inner=True)), len(programs.waits(text, inner=False))) == (0, 1)
 
 
-def test_devices_convolve_their_own_images_in_strips(monkeypatch):
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_devices_convolve_their_own_images_in_strips(dilation, monkeypatch):
+    for name, value in {"ENOUGH": 1, "WORTH": 0, "MANY": 0}.items():
+        monkeypatch.setattr(conv, name, value)
     monkeypatch.setattr(winograd, "STRIP", 1)
-    x = parallel.put({"x": np.ones((4, 9, 8, 3), np.float32)}, parallel.mesh(jax.devices()[:2]))["x"]
-    convolve = jax.jit(lambda x: winograd.conv(x, jnp.ones((3, 3, 3, 5)), ((1, 1), (1, 1))))
-    text = convolve.lower(x).compile().as_text()
-    assert not programs.waits(text, inner=True) and not programs.waits(text, inner=False)
-    assert jax.default_backend() != "cpu" or " while(" in text
+    x = parallel.put({"x": np.ones((4, 13, 12, 3), np.float32)}, parallel.mesh(jax.devices()[:2]))["x"]
+    settings = DEFAULTS | {"rhs_dilation": (dilation, dilation)}
+    convolve = jax.jit(lambda x: conv.convolve(x, jnp.ones((3, 3, 3, 5)), (1, 1), "SAME", **settings))
+    if jax.default_backend() == "cpu":
+        text = convolve.lower(x).compile().as_text()
+        assert " while(" in text
+        assert not programs.waits(text, inner=True) and not programs.waits(text, inner=False)
     np.testing.assert_allclose(convolve(x)[:, 4, 4], np.full((4, 5), 27.0), rtol=1e-5)
 
 
