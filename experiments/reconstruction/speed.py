@@ -28,7 +28,7 @@ import numpy as np
 import optax
 import torch
 
-from adjax import malloc, parallel
+from adjax import malloc, outcome, parallel
 from adjax.methods import METHODS
 from adjax.nets.autoencoder import ConvAutoencoder
 from adjax.nets.draem import Draem
@@ -178,6 +178,7 @@ def main() -> None:
     parser.add_argument("--only", choices=list(CASES), action="append")
     parser.add_argument("--turns", type=int, default=7)
     flags = parser.parse_args()
+    made_by = {"commit": outcome.loaded()}
     malloc.keep()
     parallel.start()
     torch.set_num_threads(parallel.processors())
@@ -190,7 +191,7 @@ def main() -> None:
     about = {"device": name, "processors": parallel.processors(), "versions": versions}
     for case in flags.only or CASES:
         devices = parallel.mesh_for(CASES[case].shape[0]).size
-        found[f"{case}, {devices} devices"] = measure(case, flags.turns)
+        found[f"{case}, {devices} devices"] = measure(case, flags.turns) | made_by
         path.write_text(json.dumps(about | {"steps": found}, indent=1) + "\n")
     print(json.dumps(found, indent=1))
 

@@ -3,7 +3,7 @@
 python -m experiments.student_teacher.maps --runs=runs/student_teacher
 
 Shown is the middle one of a set's defective test images, by the lowest seed that was run. A map is drawn from its 1 %
-quantile to its maximum.
+quantile to its maximum. The figure keeps what it shows of methods without runs in that folder.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 from adjax import config as cfg
 from adjax.report.panels import colour
 from adjax.trained import restore
-from adjax.types import Info
+from adjax.types import Info, UserError
 from experiments.reconstruction.contact_sheet import BAR, shown, shown_image
 from experiments.student_teacher import recipe
 
@@ -49,16 +49,22 @@ def pictures(runs: pathlib.Path, data: str) -> dict[str, np.ndarray]:
     return found
 
 
-def strip(data: str, found: dict[str, np.ndarray]) -> np.ndarray:
-    """As wide as all methods: what was not run is left grey."""
+def sheet(found: dict[str, dict[str, np.ndarray]], before: Image.Image | None) -> Image.Image:
+    """A row for each data set, as wide as all methods; without `found` as `before`, or grey."""
     names = ("image", "truth", *recipe.METHODS)
-    sheet = Image.new("RGB", (SIDE * len(names), SIDE + BAR), "white")
-    draw = ImageDraw.Draw(sheet)
-    for i, name in enumerate(names):
-        picture = Image.fromarray(found.get(name, np.full((1, 1, 3), 230, np.uint8))).resize((SIDE, SIDE))
-        sheet.paste(picture, (SIDE * i, BAR))
-        draw.text((SIDE * i + 4, 1), f"{data}: {name}" if i == 0 else name, fill="black")
-    return np.asarray(sheet)
+    size = (SIDE * len(names), (SIDE + BAR) * len(recipe.DATA))
+    if before and before.size != size:
+        raise UserError(f"the figure has {before.size} px and would have {size}: delete it, and draw all runs anew")
+    drawn = before or Image.new("RGB", size, (230, 230, 230))
+    draw = ImageDraw.Draw(drawn)
+    for row, data in enumerate(recipe.DATA):
+        top = (SIDE + BAR) * row
+        draw.rectangle((0, top, size[0], top + BAR - 1), "white")
+        for i, name in enumerate(names):
+            draw.text((SIDE * i + 4, top + 1), f"{data}: {name}" if i == 0 else name, fill="black")
+            if name in found[data]:
+                drawn.paste(Image.fromarray(found[data][name]).resize((SIDE, SIDE)), (SIDE * i, top + BAR))
+    return drawn
 
 
 def main() -> None:
@@ -66,10 +72,8 @@ def main() -> None:
     parser.add_argument("--runs", type=pathlib.Path, default=pathlib.Path("runs/student_teacher"))
     parser.add_argument("--out", type=pathlib.Path, default=HERE / "maps.png")
     flags = parser.parse_args()
-    strips = {data: pictures(flags.runs, data) for data in recipe.DATA}
-    Image.fromarray(np.concatenate([strip(data, found) for data, found in strips.items() if found])).save(
-        flags.out, optimize=True
-    )
+    before = Image.open(flags.out).convert("RGB") if flags.out.is_file() else None
+    sheet({data: pictures(flags.runs, data) for data in recipe.DATA}, before).save(flags.out, optimize=True)
 
 
 if __name__ == "__main__":

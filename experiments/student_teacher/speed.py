@@ -27,7 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from adjax import malloc, parallel
+from adjax import malloc, outcome, parallel
 from adjax.backbones import RANDOM
 from adjax.methods.efficient_ad import State, efficient_ad
 from adjax.nets.patch_descriptor import PatchDescriptor
@@ -162,6 +162,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=9)
     parser.add_argument("--alone", action="store_true")
     flags = parser.parse_args()
+    made_by = {"commit": outcome.loaded()}
     malloc.keep()
     parallel.start()
     score = lambda network: scoring(network, flags.batch, flags.turns, flags.alone)
@@ -175,7 +176,7 @@ def main() -> None:
     about = {"device": jax.devices()[0].device_kind, "processors": parallel.processors()}
     about |= {"versions": {p: importlib.metadata.version(p) for p in packages}}
     for part in [flags.part] if flags.part else parts:
-        found[part] = found.get(part, {}) | parts[part]()
+        found[part] = found.get(part, {}) | {name: case | made_by for name, case in parts[part]().items()}
         path.write_text(json.dumps(about | {"parts": found}, indent=1) + "\n")
     print(json.dumps(found, indent=1))
 
