@@ -21,7 +21,7 @@ from jaxtyping import Array, Float
 
 Matrix = Sequence[Sequence[float]]
 Padding = tuple[tuple[int, int], tuple[int, int]]
-STRIP = 2**24  # sums of the image and of the result that are kept at a time, 64 MB
+STRIP = 2**26  # sums of the image and of the result that are kept at a time, 256 MB
 
 
 class Rule(NamedTuple):

@@ -50,6 +50,24 @@ def test_equals_flax(setting, channels, monkeypatch):
         np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5 * float(jnp.abs(wanted).max()))
 
 
+@pytest.mark.parametrize("kernel, channels, row", [((3, 2), 3, "3x1x6"), ((1, 4), 2, "1x1x8")])
+def test_what_a_row_of_the_kernel_sees_becomes_a_pixel(kernel, channels, row):
+    """Of few channels, without padding: same values and gradients."""
+    theirs, ours = (layer(features=ENOUGH, kernel_size=kernel, padding="VALID") for layer in (nn.Conv, Conv))
+    x = jax.random.normal(jax.random.key(0), (2, 11, 8, channels))
+    variables = jax.jit(theirs.init)(jax.random.key(1), x)
+
+    def everything(layer):
+        loss = lambda v, x: (jnp.tanh(layer.apply(v, x)) ** 2).sum()
+        return jax.jit(lambda v, x: (layer.apply(v, x), *jax.grad(loss, argnums=(0, 1))(v, x)))
+
+    if jax.default_backend() == "cpu":
+        assert f"tensor<{row}x{ENOUGH}xf32>" in everything(ours).lower(variables, x).as_text()
+    found = [jax.tree.leaves(everything(layer)(variables, x)) for layer in (theirs, ours)]
+    for wanted, got in zip(*found, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5 * float(jnp.abs(wanted).max()))
+
+
 @pytest.mark.parametrize(
     "side, sides, padding, orders, strip",
     [
