@@ -30,7 +30,7 @@ ENOUGH = 64  # features, and values in a kernel, from which on matrix products a
 WORTH = 10**9  # and multiplications from which on they, or Winograd's sums, are worth a second of compiling
 PIXELS = 2048  # of the convolved image, of all images together, in one matrix product
 MANY = 2048  # of the result, that are enough to transform a kernel for
-FEW = range(2, 5)  # channels that are too few for a stride; of a single one folding takes longer than it saves,
+FEW = range(2, 5)  # channels that are too few for XLA; of a single one folding takes longer than it saves,
 TAPS = 64  # and so it does of more values in a kernel
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 
